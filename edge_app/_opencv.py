@@ -1,0 +1,27 @@
+"""The one place that imports OpenCV, so that what must happen before and after that happens once."""
+
+from __future__ import annotations
+
+import os
+
+from edge_app.errors import DependencyMissing
+
+# Read once, when OpenCV loads. Its default lets a stalled camera block a read for 10 s.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# FFmpeg's own log goes to stderr past every logger; its errors reach the user as ours. -8 is AV_LOG_QUIET.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+try:
+    import cv2
+except ImportError as error:
+    if "libGL" in str(error) or "libgthread" in str(error):
+        hint = "run 'sudo apt install libgl1 libglib2.0-0', or install the [headless] extra instead of [desktop]"
+    else:
+        hint = "install it with \"pip install 'edge-app[desktop]'\" (or [headless]), or 'sudo apt install python3-opencv'"
+    raise DependencyMissing(f"OpenCV cannot be imported ({error}); {hint}") from error
+
+# The pictures here are small: OpenCV's own threads cost more CPU than they save time.
+cv2.setNumThreads(1)
+
+__all__ = ["cv2"]

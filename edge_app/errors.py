@@ -1,0 +1,86 @@
+"""Every error the package raises on purpose.
+
+    EdgeAppError                    one clear line for the user; the exit code it ends the program with
+    ├── UsageError                  the command line asks for something that does not exist (2)
+    ├── ConfigError                 settings file, environment or a missing dependency (78)
+    │   ├── DependencyMissing       also ImportError: a package is not installed; names the extra
+    │   └── ModelRefused            a model or its card cannot be used
+    ├── StartError                  could not start for another reason (3)
+    │   ├── SourceError             a source cannot be opened: absent, busy, no permission, unreadable
+    │   └── DataError               a data set is missing or damaged
+    └── RunError                    failed while running (1)
+        ├── CameraLost              the camera stopped; live sources answer it by reopening
+        ├── CameraHung              a capture call never returned: only a new process helps
+        ├── PictureError            also ValueError: this one picture cannot be decoded
+        └── SinkError               also OSError: a result could not be delivered
+
+A message says what failed, which object, and what to try.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NO_START = 3
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h; the systemd unit does not restart on it
+
+
+class EdgeAppError(Exception):
+    """Root of the tree; its text is one line that a user can act on."""
+
+    exit_code = EXIT_FAILED
+
+
+class UsageError(EdgeAppError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(EdgeAppError):
+    """The settings file or the environment is wrong."""
+
+    exit_code = EXIT_CONFIG
+
+
+class DependencyMissing(ConfigError, ImportError):
+    """A package this command needs is not installed."""
+
+
+class ModelRefused(ConfigError):
+    """A model file or its card cannot be used."""
+
+
+class StartError(EdgeAppError):
+    """The program could not start for a reason that may go away by itself."""
+
+    exit_code = EXIT_NO_START
+
+
+class SourceError(StartError):
+    """A source cannot be opened."""
+
+
+class DataError(StartError):
+    """A data set is missing or damaged."""
+
+
+class RunError(EdgeAppError):
+    """Something failed while running."""
+
+
+class CameraLost(RunError):
+    """The camera stopped delivering; it may come back."""
+
+
+class CameraHung(RunError):
+    """A capture call never returned; only a new process helps."""
+
+
+class PictureError(RunError, ValueError):
+    """One picture cannot be decoded."""
+
+
+class SinkError(RunError, OSError):
+    """A sink could not deliver a result."""

@@ -1,0 +1,139 @@
+"""What travels through the package: boxes, pictures, frames, outages, verdicts, results. No logic lives here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, RGB unless its name says otherwise."""
+
+Scores: TypeAlias = npt.NDArray[np.float32]
+"""(classes,) float32."""
+
+State = Literal["ok", "unknown", "outage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in whole pixels; `left` and `top` belong to it, `left + width_px` and `top + height_px` do not."""
+
+    left: int
+    top: int
+    width_px: int
+    height_px: int
+
+
+class Picture(Protocol):
+    """A picture that has not been decoded yet and is decoded only as far as somebody asks."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height at full size."""
+
+    def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
+        """Hand out pixels by the cheapest way that gives enough of them.
+
+        Args:
+            box: the part wanted, in full-size pixels; all of it by default.
+            min_side_px: the part may be shrunk, by area averaging, as long as its short side keeps at least this
+                many pixels; not at all by default.
+
+        Returns:
+            (H, W, 3) uint8, RGB. May be a view: copy before drawing on it.
+
+        Raises:
+            PictureError: the data cannot be decoded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: counts the source's frames from 0; a gap means dropped frames.
+        captured_s: when it was taken, monotonic clock.
+        stream_s: the same on the source's own time axis: a video's position, else `captured_s`. Smoothing uses this.
+        picture: the picture itself.
+        name: the file it comes from, if it comes from one.
+        truth: the label it is known to show, if it is known.
+    """
+
+    index: int
+    captured_s: float
+    stream_s: float
+    picture: Picture
+    name: str | None = None
+    truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """No picture, and why. A live source says so at least once a second while it lasts.
+
+    Attributes:
+        reason: one line for the user.
+        since_s: when the last good picture was taken (or the source opened), monotonic clock.
+        observed_s: when this was said, monotonic clock.
+    """
+
+    reason: str
+    since_s: float
+    observed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the decision makes of the frames so far.
+
+    Attributes:
+        state: "ok" only when there is a label.
+        label: the decision over time; None unless `state` is "ok".
+        confidence: smoothed probability of `label`, 0..1; None unless `state` is "ok".
+        top: (label, probability) of this frame alone, calibrated, most probable first; empty in an outage.
+    """
+
+    state: State
+    label: str | None
+    confidence: float | None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the log: a verdict with its circumstances.
+
+    Attributes:
+        verdict: what was decided.
+        source: the string that selects the source.
+        frame: index of the frame; in an outage that of the last one, -1 before the first.
+        captured_s: capture (in an outage: when it was noticed), monotonic clock.
+        captured_unix_s: the same on the wall clock.
+        done_s: when the result was ready, monotonic clock.
+        fps: classifications a second, lately.
+        dropped: frames the source has dropped since it was opened.
+        name: file the frame came from, if any.
+        truth: the label the frame is known to show, if known.
+        reason: what is wrong, in an outage.
+    """
+
+    verdict: Verdict
+    source: str
+    frame: int
+    captured_s: float
+    captured_unix_s: float
+    done_s: float
+    fps: float
+    dropped: int
+    name: str | None = None
+    truth: str | None = None
+    reason: str | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds from capture to result."""
+        return (self.done_s - self.captured_s) * 1e3

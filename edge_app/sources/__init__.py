@@ -1,0 +1,76 @@
+"""Sources by name. Each module of this folder that does not begin with an underscore is one: see `_base`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from edge_app.errors import SourceError, UsageError
+from edge_app.sources._base import Found, Request, Source
+
+
+def names() -> list[str]:
+    """Return the name of every source."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def connect(text: str, request: Request) -> Source:
+    """Open the source that a string selects.
+
+    Args:
+        text: `NAME`, `NAME:ARGUMENT`, a URL, or the path of a file or folder.
+        request: how the run wants its frames; its `argument` is filled in here.
+
+    Raises:
+        UsageError: nothing answers to the string.
+        SourceError: the source exists and cannot be opened.
+        DependencyMissing: it needs a package that is not installed.
+    """
+    module, argument = _find(text)
+    source: Source = module.connect(dataclasses.replace(request, argument=argument))
+    return source
+
+
+def discover() -> Iterator[Found]:
+    """Yield the cameras that are there, of every source that can list them."""
+    for module in _modules():
+        if hasattr(module, "discover"):
+            yield from module.discover()
+
+
+def _find(text: str) -> tuple[ModuleType, str]:
+    name, _, argument = text.partition(":")
+    if name in names():
+        return _load(name), argument
+    if "://" in text:
+        for module in _modules():
+            if name in getattr(module, "SCHEMES", ()):
+                return module, text
+        raise UsageError(f"no source speaks {name}://; try rtsp:// or http://")
+    path = Path(text)
+    if path.exists():
+        for module in _modules():
+            if hasattr(module, "claims") and module.claims(path):
+                return module, text
+        raise SourceError(f"{text} is neither a folder, a picture nor a video")
+    raise UsageError(f"no source and no file is called {text!r}{_suggestion(name)}")
+
+
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, names(), 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; choose one of {', '.join(names())}, a URL, a video file or a folder of pictures"
+
+
+def _modules() -> Iterator[ModuleType]:
+    return (_load(name) for name in names())
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}")

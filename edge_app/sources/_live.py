@@ -1,0 +1,202 @@
+"""Live capture: one thread that keeps the newest frame, counts what nobody took, and reopens a lost camera for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
+from edge_app.pictures import oriented
+from edge_app.records import Frame, Outage, Picture
+from edge_app.sources._base import Request
+
+log = logging.getLogger(__name__)
+
+OUTAGE_PERIOD_S = 1.0
+STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
+HUNG_S = 12.0  # Longer than any capture call that comes back by itself (OpenCV's own limit is 10 s).
+BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
+POLL_S = 0.25  # How late a stop may be noticed.
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What one capture call brings.
+
+    Attributes:
+        picture: the picture.
+        captured_s: when it was taken, monotonic clock.
+        truth: the label it is known to show, if known.
+        missed: frames the camera itself lost since the last call.
+    """
+
+    picture: Picture
+    captured_s: float
+    truth: str | None = None
+    missed: int = 0
+
+
+class Camera(Protocol):
+    """A live device. All its methods are called by the capture thread alone."""
+
+    def open(self) -> str:
+        """Open (or reopen) the device and return the string that selects it.
+
+        Raises:
+            SourceError: it cannot be opened now.
+        """
+
+    def read(self) -> Capture | None:
+        """Wait for the next picture, at most about a second; None if there was none.
+
+        Raises:
+            CameraLost: the device is gone and has to be reopened.
+            PictureError: this one picture is damaged.
+        """
+
+    def close(self) -> None:
+        """Give the device back; harmless when it is not open."""
+
+
+class LiveSource:
+    """A `Source` made of a `Camera`.
+
+    The first opening happens here, so that a camera that does not exist is an error at once; whatever fails later
+    is an outage.
+
+    Args:
+        camera: the device.
+        request: how the run wants its frames.
+        clock: monotonic seconds.
+
+    Raises:
+        SourceError: the camera cannot be opened.
+    """
+
+    is_sequence = True
+    is_live = True
+
+    def __init__(self, camera: Camera, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
+        self._camera, self._request, self._clock = camera, request, clock
+        self.name = camera.open()
+        self._changed = threading.Condition()
+        self._newest: Frame | None = None
+        self._captured = 0
+        self._untaken = 0
+        self._reason = "no picture yet"
+        self._good_s = self._progress_s = clock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._capture, name=f"capture {self.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost so far: replaced by a newer one before anybody took them, or lost in the camera."""
+        return self._untaken
+
+    def __iter__(self) -> Iterator[Frame | Outage]:
+        """Yield the newest frame whenever there is one nobody has taken, an outage every second that there is none."""
+        quiet_since_s = self._clock()
+        while not self._request.stop.is_set():
+            frame = self._take(POLL_S)
+            now_s = self._clock()
+            if frame is not None:
+                quiet_since_s = now_s
+                yield frame
+            elif now_s - quiet_since_s >= OUTAGE_PERIOD_S:
+                self._check_progress(now_s)
+                quiet_since_s = now_s
+                yield Outage(self._reason, self._good_s, now_s)
+
+    def close(self) -> None:
+        """Stop the thread and give the camera back; a thread that hangs in a capture call is left behind."""
+        self._ended.set()
+        self._thread.join(timeout=0.7)
+        if self._thread.is_alive():
+            log.warning("%s: the capture thread is still in a call of the camera; leaving it behind", self.name)
+
+    def _take(self, timeout_s: float) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None, timeout_s)
+            frame, self._newest = self._newest, None
+            return frame
+
+    def _check_progress(self, now_s: float) -> None:
+        if now_s - self._progress_s > HUNG_S:
+            raise CameraHung(
+                f"{self.name}: a capture call has not returned for {now_s - self._progress_s:.0f} s; "
+                "only a new process helps (the service starts one by itself)"
+            )
+
+    def _capture(self) -> None:
+        """Run the capture thread: read, publish; on any loss close, wait, reopen."""
+        is_open = True
+        try:
+            while not self._ended.is_set():
+                is_open = is_open or self._reopen()
+                is_open = is_open and self._read_once()
+                self._progress_s = self._clock()
+        finally:
+            self._camera.close()
+
+    def _read_once(self) -> bool:
+        """Read and publish one frame; False when the camera has to be reopened."""
+        try:
+            capture = self._camera.read()
+        except PictureError as error:
+            self._lost_one(f"damaged picture: {error}")
+            return not self._is_stale()
+        except CameraLost as error:
+            self._lost(str(error))
+            return False
+        if capture is not None:
+            self._publish(capture)
+        elif self._is_stale():
+            self._lost(f"no picture for {self._clock() - self._good_s:.0f} s")
+            return False
+        return True
+
+    def _is_stale(self) -> bool:
+        return self._clock() - max(self._good_s, self._opened_s) > STALE_S
+
+    _opened_s = 0.0
+    _failures = 0
+
+    def _lost(self, reason: str) -> None:
+        log.warning("%s: %s; reopening", self.name, reason)
+        self._reason = reason
+        self._camera.close()
+
+    def _lost_one(self, reason: str) -> None:
+        self._reason = reason
+        self._untaken += 1
+
+    def _reopen(self) -> bool:
+        delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        if self._ended.wait(delay_s):
+            return False
+        try:
+            self.name = self._camera.open()
+        except SourceError as error:
+            self._failures += 1
+            self._reason = str(error)
+            return False
+        log.info("%s: open again after %.1f s", self.name, self._clock() - self._good_s)
+        self._opened_s, self._failures = self._clock(), 0
+        return True
+
+    def _publish(self, capture: Capture) -> None:
+        picture = oriented(capture.picture, self._request.rotate, self._request.flip)
+        self._captured += capture.missed
+        self._untaken += capture.missed
+        frame = Frame(self._captured, capture.captured_s, capture.captured_s, picture, truth=capture.truth)
+        self._captured += 1
+        self._good_s = self._clock()
+        with self._changed:
+            self._untaken += self._newest is not None
+            self._newest = frame
+            self._changed.notify()

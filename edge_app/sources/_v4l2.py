@@ -1,0 +1,137 @@
+"""What a V4L2 device says of itself: its name, pixel formats and sizes, by the kernel's own ioctls."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+# Requests and layouts: Linux UAPI, include/uapi/linux/videodev2.h. The third part is the size of the structure.
+_VIDIOC_QUERYCAP = 0x80685600
+_VIDIOC_ENUM_FMT = 0xC0405602
+_VIDIOC_ENUM_FRAMESIZES = 0xC02C564A
+_CAPTURE = 1  # V4L2_CAP_VIDEO_CAPTURE and V4L2_BUF_TYPE_VIDEO_CAPTURE are both 1.
+_DEVICE_CAPS_VALID = 0x80000000
+_DISCRETE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One size in one pixel format.
+
+    Attributes:
+        fourcc: four letters, such as "MJPG" or "YUYV".
+        width_px: width.
+        height_px: height.
+    """
+
+    fourcc: str
+    width_px: int
+    height_px: int
+
+    def __str__(self) -> str:
+        """Return it as "MJPG 640x480"."""
+        return f"{self.fourcc} {self.width_px}x{self.height_px}"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A capture device.
+
+    Attributes:
+        path: the most lasting path there is: by-id if udev made one, else /dev/videoN.
+        title: what the driver calls the camera.
+        modes: all discrete sizes of all formats; of a stepwise device some usual ones.
+    """
+
+    path: str
+    title: str
+    modes: tuple[Mode, ...]
+
+
+def devices() -> list[Device]:
+    """Return every capture device that may be opened, in the order of the kernel's numbers."""
+    nodes = sorted(Path("/dev").glob("video[0-9]*"), key=lambda node: int(node.name[5:]))
+    return [device for device in map(_ask, nodes) if device is not None]
+
+
+def query(path: str) -> Device | None:
+    """Return what the device at `path` says, None if it does not capture.
+
+    Raises:
+        OSError: it cannot be opened or does not answer.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        answer = fcntl.ioctl(descriptor, _VIDIOC_QUERYCAP, bytes(104))
+        _, card, _, _, capabilities, device_caps = struct.unpack_from("16s32s32sIII", answer)
+        if not (device_caps if capabilities & _DEVICE_CAPS_VALID else capabilities) & _CAPTURE:
+            return None
+        modes = tuple(mode for fourcc in _formats(descriptor) for mode in _sizes(descriptor, fourcc))
+        return Device(_lasting_path(path), card.split(b"\0")[0].decode(errors="replace"), modes) if modes else None
+    finally:
+        os.close(descriptor)
+
+
+def _ask(node: Path) -> Device | None:
+    try:
+        return query(str(node))
+    except OSError:
+        return None
+
+
+def _formats(descriptor: int) -> list[str]:
+    found: list[str] = []
+    while True:
+        request = struct.pack("II", len(found), _CAPTURE).ljust(64, b"\0")
+        try:
+            answer = fcntl.ioctl(descriptor, _VIDIOC_ENUM_FMT, request)
+        except OSError:  # EINVAL ends the list.
+            return found
+        found.append(answer[44:48].decode("latin-1"))
+
+
+# Offered where a device takes any size in a range: small to large, the usual webcam sizes.
+_USUAL_SIZES = ((160, 120), (320, 240), (640, 480), (1280, 720), (1920, 1080))
+
+
+def _sizes(descriptor: int, fourcc: str) -> list[Mode]:
+    found: list[Mode] = []
+    while True:
+        request = struct.pack("I4s", len(found), fourcc.encode("latin-1")).ljust(44, b"\0")
+        try:
+            answer = fcntl.ioctl(descriptor, _VIDIOC_ENUM_FRAMESIZES, request)
+        except OSError:
+            return found
+        kind, low_width, high_width_or_height, _, low_height, high_height = struct.unpack_from("IIIIII", answer, 8)
+        if kind == _DISCRETE:
+            found.append(Mode(fourcc, low_width, high_width_or_height))
+        else:
+            return [
+                Mode(fourcc, width, height)
+                for width, height in _USUAL_SIZES
+                if low_width <= width <= high_width_or_height and low_height <= height <= high_height
+            ]
+
+
+def _lasting_path(path: str) -> str:
+    """Return the by-id link that leads to the node: /dev/videoN moves when a camera is plugged in again."""
+    for link in sorted(Path("/dev/v4l/by-id").glob("*-video-index0")):
+        if link.resolve() == Path(path).resolve():
+            return str(link)
+    return path
+
+
+def holder(path: str) -> str | None:
+    """Return "name (pid N)" of a process that has the device open, as far as /proc shows it."""
+    target = os.path.realpath(path)
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == target and link.parts[2] != str(os.getpid()):
+                name = Path("/proc", link.parts[2], "comm").read_text().strip()
+                return f"{name} (pid {link.parts[2]})"
+        except OSError:
+            continue
+    return None

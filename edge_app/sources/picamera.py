@@ -1,0 +1,215 @@
+"""CSI cameras of a Raspberry Pi through picamera2; `picamera`, `picamera:1`.
+
+The ISP shrinks each frame in hardware: classification takes the small `lores` stream; the `main` stream is fetched
+only for a viewer, and is as small as the camera allows when there is none.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError
+from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture, ColorStandard, Yuv420Picture
+from edge_app.records import Box, Picture, Pixels
+from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._live import Capture, LiveSource
+
+log = logging.getLogger(__name__)
+
+VIEW_SIZE_PX = (640, 480)
+DEFAULT_FPS = 30.0
+WAIT_S = 1.0
+
+
+def connect(request: Request) -> Source:
+    """Open a CSI camera.
+
+    Raises:
+        DependencyMissing: picamera2 is not installed.
+        SourceError: no such camera, or it is busy.
+    """
+    return LiveSource(Picamera(request), request)
+
+
+def discover() -> list[Found]:
+    """List the cameras picamera2 knows; none where it is not installed."""
+    try:
+        cameras = _picamera2().global_camera_info()
+    except DependencyMissing:
+        return []
+    return [Found(f"picamera:{number}", str(info.get("Model", "?"))) for number, info in enumerate(cameras)]
+
+
+def _picamera2() -> Any:
+    try:
+        from picamera2 import Picamera2
+    except (ImportError, ValueError) as error:  # ValueError: "numpy.dtype size changed", two numpys at once.
+        raise DependencyMissing(
+            f"picamera2 cannot be imported ({error}); on a Raspberry Pi 'sudo apt install python3-picamera2' and use "
+            "an environment made with --system-site-packages ('make run' does)"
+        ) from error
+    return Picamera2
+
+
+class Picamera:
+    """One CSI camera. The `Picamera2` object is made once and reused. See `_live.Camera`."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._camera: Any = None
+        self._streams: dict[str, dict[str, Any]] = {}
+
+    def open(self) -> str:
+        """Make the object if need be, configure `main` and `lores`, start."""
+        number = _number(self._request.argument)
+        if self._camera is None:
+            self._camera = _acquire(number)
+        try:
+            self._camera.configure(self._configuration())
+            self._camera.start()
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise SourceError(f"picamera:{number} does not start: {error}") from error
+        granted = self._camera.camera_configuration()
+        self._streams = {name: granted[name] for name in ("main", "lores") if granted.get(name)}
+        for name, stream in self._streams.items():
+            log.info("picamera:%d: %s is %s %dx%d", number, name, stream["format"], *stream["size"])
+        return f"picamera:{number}"
+
+    def read(self) -> Capture | None:
+        """Wait up to a second for the next request and take its arrays."""
+        try:
+            request = self._camera.capture_request(wait=WAIT_S)
+        except TimeoutError as error:
+            raise CameraLost("the camera's frontend timed out") from error
+        except RuntimeError as error:
+            raise CameraLost(f"the camera failed: {error}") from error
+        try:
+            metadata = request.get_metadata()
+            pictures = {name: self._picture(name, request.make_array(name)) for name in self._wanted()}
+        finally:
+            request.release()
+        small = pictures.get("lores") or pictures["main"]
+        picture = SmallAndFull(small, pictures["main"]) if len(pictures) == 2 else small
+        return Capture(picture, _captured_s(metadata))
+
+    def close(self) -> None:
+        """Stop the stream; the object stays for the next `open`."""
+        if self._camera is None:
+            return
+        try:
+            self._camera.cancel_all_and_flush()
+            self._camera.stop()
+        except RuntimeError as error:
+            log.warning("picamera: stop failed: %s", error)
+
+    def _configuration(self) -> dict[str, Any]:
+        request = self._request
+        full = request.size_px or VIEW_SIZE_PX
+        small = lores_size(full, request.min_side_px)
+        rate = {"FrameRate": request.fps or DEFAULT_FPS}
+        if min(small) >= min(full):
+            configuration = self._camera.create_video_configuration(main={"size": full, "format": "RGB888"}, controls=rate)
+        else:
+            configuration = self._camera.create_video_configuration(
+                main={"size": full, "format": "RGB888"}, lores={"size": small, "format": "YUV420"}, controls=rate
+            )
+        return dict(configuration)
+
+    def _wanted(self) -> list[str]:
+        if "lores" not in self._streams:
+            return ["main"]
+        return ["lores", "main"] if self._request.wants_full else ["lores"]
+
+    def _picture(self, name: str, array: npt.NDArray[np.uint8]) -> Picture:
+        # The array of a request is a copy of the buffer: it outlives the request.
+        return to_picture(array, self._streams[name], self._camera.camera_configuration().get("colour_space"))
+
+
+class SmallAndFull:
+    """One moment in two sizes of the same view: the small one serves whom it suffices."""
+
+    def __init__(self, small: Picture, full: Picture) -> None:
+        self._small, self._full = small, full
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the full one."""
+        return self._full.size_px
+
+    def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
+        """Take the small picture if its part of the box is large enough. See `Picture.rgb`."""
+        box = box or Box(0, 0, *self.size_px)
+        x, y = (small / full for small, full in zip(self._small.size_px, self.size_px, strict=True))
+        part = Box(round(box.left * x), round(box.top * y), round(box.width_px * x), round(box.height_px * y))
+        if min_side_px is not None and min(part.width_px, part.height_px) >= min_side_px:
+            return self._small.rgb(part, min_side_px)
+        return self._full.rgb(box, min_side_px)
+
+
+def lores_size(full: tuple[int, int], min_side_px: int) -> tuple[int, int]:
+    """Return the smallest even size of the same aspect whose short side is at least `min_side_px`."""
+    scale = min_side_px / min(full)
+    width, height = (2 * -(-side * scale // 2) for side in full)
+    return int(width), int(height)
+
+
+def to_picture(array: npt.NDArray[np.uint8], stream: dict[str, Any], color_space: Any) -> Picture:
+    """Make a picture of a request's array.
+
+    Args:
+        array: as `make_array` gives it. Rows of YUV formats may be padded to the stream's stride.
+        stream: the granted stream configuration, with `format` and `size` (width, height).
+        color_space: libcamera's, or its name.
+
+    Raises:
+        PictureError: a pixel format that is not handled.
+    """
+    name, size = stream["format"], (int(stream["size"][0]), int(stream["size"][1]))
+    if name in ("YUV420", "NV12"):
+        layout = "i420" if name == "YUV420" else "nv12"
+        return Yuv420Picture(array.reshape(-1, array.shape[1]), size, layout, color_standard(color_space))
+    # libcamera names formats by the value of a little-endian word: its RGB888 is B, G, R in memory.
+    order = {"RGB888": "bgr", "XRGB8888": "bgr", "BGR888": "rgb", "XBGR8888": "rgb"}.get(name)
+    if order is None:
+        raise PictureError(f"picamera2 delivers {name}, which is not handled")
+    return ArrayPicture(array[: size[1], : size[0]], order)  # type: ignore[arg-type]  # a str from the table above
+
+
+def color_standard(color_space: Any) -> ColorStandard:
+    """Translate libcamera's colour space by its name; what is unknown is taken for sYCC, the preview's default."""
+    name = str(color_space).lower()
+    if "rec709" in name:
+        return BT709
+    return BT601 if "smpte170m" in name else BT601_FULL
+
+
+def _number(argument: str) -> int:
+    if argument and not argument.isdigit():
+        raise SourceError(f"picamera:{argument} is not a number; 'edge-app sources' lists the cameras")
+    return int(argument or 0)
+
+
+def _acquire(number: int) -> Any:
+    factory = _picamera2()
+    count = len(factory.global_camera_info())
+    if number >= count:
+        raise SourceError(f"picamera:{number} does not exist: picamera2 sees {count} cameras; check the cable and rpicam-hello")
+    try:
+        return factory(number)
+    except RuntimeError as error:
+        raise SourceError(f"picamera:{number} cannot be opened, most likely in use by another process: {error}") from error
+
+
+def _captured_s(metadata: dict[str, Any]) -> float:
+    """Return the sensor's timestamp (nanoseconds, CLOCK_BOOTTIME) on the monotonic clock, or now if there is none."""
+    stamp_ns = metadata.get("SensorTimestamp")
+    now_s = time.monotonic()
+    if not stamp_ns:
+        return now_s
+    age_s = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(stamp_ns)) / 1e9
+    return now_s - age_s if 0 <= age_s < 5 else now_s

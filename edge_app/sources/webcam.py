@@ -1,0 +1,208 @@
+"""USB webcams and other V4L2 devices through OpenCV; `webcam`, `webcam:1`, `webcam:/dev/v4l/by-id/...`.
+
+On Linux the camera's own bytes are taken (MJPG or YUYV) and decoded only as far as somebody asks. Where raw bytes
+are not to be had (macOS, odd formats) OpenCV decodes.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app._opencv import cv2
+from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
+from edge_app.records import Picture
+from edge_app.sources import _v4l2
+from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._live import Capture, LiveSource
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SIZE_PX = (640, 480)
+DEFAULT_FPS = 30.0
+PREFERRED = ("MJPG", "YUYV")  # What can be taken raw; MJPG first: over USB 2 only it is fast at every size.
+_LINUX = sys.platform == "linux"
+
+
+def connect(request: Request) -> Source:
+    """Open a webcam.
+
+    Raises:
+        SourceError: none is there, or it is busy, forbidden or not a camera; says which and what to try.
+    """
+    return LiveSource(Webcam(request), request)
+
+
+def discover() -> list[Found]:
+    """List V4L2 capture devices; elsewhere than on Linux there is no way to ask, and none is listed."""
+    if not _LINUX:
+        return []
+    return [
+        Found(f"webcam:{device.path}", device.title, tuple(map(str, device.modes))) for device in _v4l2.devices()
+    ]
+
+
+class Webcam:
+    """One device, opened with OpenCV. See `_live.Camera`."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._capture: cv2.VideoCapture | None = None
+        self._fourcc = ""
+        self._size_px = (0, 0)
+
+    def open(self) -> str:
+        """Open the device, negotiate format, size and rate, and read back what was granted."""
+        path = _path(self._request.argument)
+        device = _require(path) if _LINUX else None
+        capture = cv2.VideoCapture(path, cv2.CAP_V4L2) if _LINUX else cv2.VideoCapture(int(path))
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(_refusal(path))
+        self._negotiate(capture, choose_mode(device, self._request))
+        self._capture = capture
+        self._fourcc = _fourcc_name(capture.get(cv2.CAP_PROP_FOURCC))
+        self._size_px = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        is_raw = _LINUX and self._fourcc in PREFERRED and bool(capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
+        if not is_raw:
+            self._fourcc = ""
+        log.info(
+            "webcam %s: granted %s %dx%d at %g frames/s",
+            path,
+            self._fourcc or "decoded frames",
+            *self._size_px,
+            capture.get(cv2.CAP_PROP_FPS),
+        )
+        return f"webcam:{path}"
+
+    def read(self) -> Capture | None:
+        """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `_opencv`)."""
+        if self._capture is None:
+            raise CameraLost("the camera is closed")
+        if not self._capture.grab():
+            raise CameraLost("the camera gives no picture: unplugged, or its driver stalled")
+        captured_s = self._timestamp()
+        is_good, buffer = self._capture.retrieve()
+        if not is_good or buffer is None:
+            raise PictureError("the driver handed out an empty buffer")
+        return Capture(self._picture(buffer), captured_s)
+
+    def close(self) -> None:
+        """Release the device."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _negotiate(self, capture: cv2.VideoCapture, mode: _v4l2.Mode | None) -> None:
+        # The order matters: drivers reset the size when the format changes, and the rate when the size does.
+        if mode is not None and mode.fourcc in PREFERRED:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*mode.fourcc))
+        width, height = (mode.width_px, mode.height_px) if mode else self._request.size_px or DEFAULT_SIZE_PX
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, self._request.fps or DEFAULT_FPS)
+
+    def _timestamp(self) -> float:
+        """Return the kernel's time of capture, if it is on the monotonic clock and believable, else now."""
+        now_s = time.monotonic()
+        assert self._capture is not None
+        kernel_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3 if _LINUX else 0.0
+        return kernel_s if 0 <= now_s - kernel_s < 5 else now_s
+
+    def _picture(self, buffer: npt.NDArray[np.uint8]) -> Picture:
+        if self._fourcc == "MJPG":
+            data = buffer.reshape(-1)
+            if data[:2].tobytes() != b"\xff\xd8" or b"\xff\xd9" not in data[-64:].tobytes():
+                raise PictureError(f"a torn JPEG of {data.size} bytes")
+            return JpegPicture(data)
+        if self._fourcc == "YUYV":
+            width, height = self._size_px
+            if buffer.size < 2 * width * height:
+                raise PictureError(f"a short YUYV buffer: {buffer.size} bytes instead of {2 * width * height}")
+            return YuyvPicture(buffer.reshape(-1)[: 2 * width * height].reshape(height, width, 2))
+        return ArrayPicture(buffer, "bgr")
+
+
+def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | None:
+    """Choose the cheapest of a device's modes that serves.
+
+    Without a viewer that is the smallest that still gives `request.min_side_px`; with one the smallest of at least
+    640x480; with `request.size_px` that size. Raw formats go before others, MJPG before YUYV.
+
+    Returns:
+        The mode; None where the device lists none that fits, and the driver has to choose.
+    """
+    modes = device.modes if device else ()
+    raw = [mode for mode in modes if mode.fourcc in PREFERRED] or list(modes)
+    if request.size_px:
+        fitting = [mode for mode in raw if (mode.width_px, mode.height_px) == request.size_px]
+    else:
+        side_px = DEFAULT_SIZE_PX[1] if request.wants_full else request.min_side_px
+        fitting = [mode for mode in raw if min(mode.width_px, mode.height_px) >= side_px]
+        # 11:9 (CIF, QCIF) is cut out of the sensor by many cameras: the view would depend on the mode.
+        fitting = [mode for mode in fitting if mode.width_px * 9 != mode.height_px * 11] or fitting
+    rank = {fourcc: place for place, fourcc in enumerate(PREFERRED)}
+    return min(fitting, key=lambda m: (m.width_px * m.height_px, rank.get(m.fourcc, len(rank))), default=None)
+
+
+def _path(argument: str) -> str:
+    if not _LINUX:
+        return argument or "0"
+    if argument.startswith("/"):
+        return argument
+    if argument and not argument.isdigit():
+        raise SourceError(f"webcam:{argument} is neither a number nor a path; 'edge-app sources' lists the cameras")
+    if argument:
+        return f"/dev/video{argument}"
+    found = _v4l2.devices()
+    if not found:
+        raise SourceError("no webcam found; plug one in, or look at 'edge-app sources'" + _hidden_devices())
+    return found[0].path
+
+
+def _hidden_devices() -> str:
+    """Name the nodes this user may not open: they look like no camera at all."""
+    closed = [f"/dev/{name}" for name in _video_nodes() if not os.access(f"/dev/{name}", os.R_OK | os.W_OK)]
+    return f" ({', '.join(closed)}: no permission; {_JOIN_GROUP})" if closed else ""
+
+
+def _video_nodes() -> list[str]:
+    return sorted(name for name in os.listdir("/dev") if name.startswith("video") and name[5:].isdigit())
+
+
+_JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in again"
+
+
+def _require(path: str) -> _v4l2.Device:
+    """Ask the device what it is; say what is wrong when it does not answer."""
+    try:
+        device = _v4l2.query(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} does not exist; 'edge-app sources' lists the cameras") from error
+    except PermissionError as error:
+        raise SourceError(f"no permission to open {path}; {_JOIN_GROUP}") from error
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise SourceError(_refusal(path)) from error
+        raise SourceError(f"{path} does not answer as a camera: {error.strerror}") from error
+    if device is None:
+        raise SourceError(f"{path} does not capture video; 'edge-app sources' lists the cameras")
+    return device
+
+
+def _refusal(path: str) -> str:
+    user = _v4l2.holder(path) if _LINUX else None
+    if user:
+        return f"{path} is in use by {user}; stop it or choose another camera"
+    return f"{path} cannot be opened: busy or not a camera; 'edge-app sources' lists the cameras"
+
+
+def _fourcc_name(value: float) -> str:
+    return int(value).to_bytes(4, "little", signed=False).decode("latin-1") if value > 0 else ""
