@@ -1,0 +1,95 @@
+"""Scores over time become a verdict: calibration, smoothing over seconds, hysteresis, "unknown"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_app.records import Scores, Verdict
+
+TOP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How scores become a label.
+
+    Attributes:
+        temperature: divides the logits before softmax (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+        enter: smoothed probability at which a label is named.
+        leave: smoothed probability below which it is no longer named; at most `enter`.
+        smoothing_s: time constant of the exponential average; 0 decides on each frame alone.
+        forget_s: a gap in the frames that is longer than this makes everything before it worthless.
+    """
+
+    temperature: float = 1.0
+    enter: float = 0.6
+    leave: float = 0.5
+    smoothing_s: float = 0.5
+    forget_s: float = 2.0
+
+
+def probabilities(scores: Scores, temperature: float) -> Scores:
+    """Return the temperature-scaled softmax of (classes,) logits."""
+    scaled = scores / np.float32(temperature)
+    powers = np.exp(scaled - scaled.max())
+    return powers / powers.sum()  # type: ignore[no-any-return]
+
+
+class Decision:
+    """The history of one source and the label it stands for.
+
+    Args:
+        labels: one for each score.
+        rules: how to decide.
+    """
+
+    def __init__(self, labels: Sequence[str], rules: Rules) -> None:
+        self._labels, self._rules = tuple(labels), rules
+        self._smoothed: Scores | None = None
+        self._last_s = 0.0
+        self._named: int | None = None
+
+    def update(self, scores: Scores, stream_s: float) -> Verdict:
+        """Take one frame's scores and say what is seen now.
+
+        Args:
+            scores: (classes,) float32 logits.
+            stream_s: the frame's time on the source's own axis, seconds.
+        """
+        current = probabilities(scores, self._rules.temperature)
+        smoothed = self._smoothed = self._smooth(current, stream_s)
+        self._named = self._choose(smoothed)
+        top = self._top(current)
+        if self._named is None:
+            return Verdict("unknown", None, None, top)
+        return Verdict("ok", self._labels[self._named], float(smoothed[self._named]), top)
+
+    def outage(self) -> Verdict:
+        """Forget everything: what was seen before an outage says nothing about now."""
+        self._smoothed = self._named = None
+        return Verdict("outage", None, None)
+
+    def _smooth(self, current: Scores, stream_s: float) -> Scores:
+        gap_s, self._last_s = stream_s - self._last_s, stream_s
+        previous = self._smoothed
+        if previous is None or self._rules.smoothing_s <= 0 or not 0 <= gap_s <= self._rules.forget_s:
+            self._named = None
+            return current
+        # Exact for any frame rate: a first-order low-pass sampled gap_s after its last value.
+        kept = np.float32(math.exp(-gap_s / self._rules.smoothing_s))
+        return kept * previous + (1 - kept) * current
+
+    def _choose(self, smoothed: Scores) -> int | None:
+        best = int(smoothed.argmax())
+        if smoothed[best] >= self._rules.enter:
+            return best
+        named = self._named
+        return named if named is not None and smoothed[named] >= self._rules.leave else None
+
+    def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
+        order = np.argsort(-current, kind="stable")[:TOP]
+        return tuple((self._labels[place], float(current[place])) for place in order)

@@ -1,0 +1,144 @@
+"""The path of a frame: source, patch, scores, verdict, sinks. It knows contracts, no concrete camera or destination."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from edge_app import preprocess
+from edge_app.classifier import Classifier
+from edge_app.decision import Decision
+from edge_app.errors import PictureError
+from edge_app.metering import FpsMeter
+from edge_app.preprocess import Crop
+from edge_app.records import Frame, Outage, Result, Verdict
+from edge_app.sinks._base import Sink
+from edge_app.sources._base import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends and how fast it may go; None does not limit.
+
+    Attributes:
+        frames: classifications after which the run ends.
+        duration_s: seconds after which it ends.
+        rate_hz: classifications a second at most.
+        stop: set it to end the run.
+    """
+
+    frames: int | None = None
+    duration_s: float | None = None
+    rate_hz: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        frames: pictures classified.
+        damaged: pictures that could not be decoded.
+        agreed: of the frames with known truth, those where it was named.
+        known: frames whose truth is known.
+    """
+
+    frames: int = 0
+    damaged: int = 0
+    agreed: int = 0
+    known: int = 0
+
+
+def run(
+    source: Source, classifier: Classifier, decision: Decision, sinks: Sequence[Sink], crop: Crop, limits: Limits
+) -> Summary:
+    """Classify what the source delivers until it ends, a limit is reached or `limits.stop` is set.
+
+    Args:
+        source: where frames come from.
+        classifier: patch to scores.
+        decision: scores over time to verdict.
+        sinks: where results go; each is expected not to raise (see `sinks._base.Guard`).
+        crop: which part of a picture the model sees.
+        limits: when to end.
+
+    Returns:
+        What was done.
+    """
+    summary, fps = Summary(), FpsMeter()
+    last_index = -1
+    for item in paced(source, limits):
+        verdict, reason = None, None
+        if isinstance(item, Frame):
+            last_index = item.index
+            try:
+                patch = preprocess.patch(item.picture, classifier.shape, crop)
+                verdict = decision.update(classifier.scores(patch), item.stream_s)
+            except PictureError as error:
+                reason = f"damaged picture: {error}"
+                summary.damaged += 1
+        else:
+            reason = item.reason
+        if verdict is None:
+            fps.reset()
+            result = _result(item, decision.outage(), source, last_index, 0.0, reason)
+        else:
+            result = _result(item, verdict, source, last_index, fps.tick(time.monotonic()), None)
+            _count(summary, result)
+        picture = item.picture if isinstance(item, Frame) and verdict is not None else None
+        for sink in sinks:
+            sink.emit(result, picture)
+        if summary.frames == limits.frames:
+            break
+    return summary
+
+
+def paced(source: Source, limits: Limits) -> Iterator[Frame | Outage]:
+    """Yield what the source delivers, no more often than the rate allows, until the limits end it.
+
+    Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded.
+    """
+    started_s = due_s = time.monotonic()
+    for item in source:
+        yield item
+        now_s = time.monotonic()
+        if limits.stop.is_set() or (limits.duration_s is not None and now_s - started_s >= limits.duration_s):
+            return
+        if limits.rate_hz is not None and isinstance(item, Frame):
+            # The grid stays fixed, so that the mean rate is the one asked for; what is overdue is not caught up.
+            due_s = max(due_s + 1 / limits.rate_hz, now_s)
+            if limits.stop.wait(due_s - now_s):
+                return
+
+
+def _result(
+    item: Frame | Outage, verdict: Verdict, source: Source, index: int, fps: float, reason: str | None
+) -> Result:
+    captured_s = item.captured_s if isinstance(item, Frame) else item.observed_s
+    now_s = time.monotonic()
+    return Result(
+        verdict=verdict,
+        source=source.name,
+        frame=index,
+        captured_s=captured_s,
+        captured_unix_s=time.time() - (now_s - captured_s),
+        done_s=now_s,
+        fps=fps,
+        dropped=source.dropped,
+        name=item.name if isinstance(item, Frame) else None,
+        truth=item.truth if isinstance(item, Frame) else None,
+        reason=reason,
+    )
+
+
+def _count(summary: Summary, result: Result) -> None:
+    summary.frames += 1
+    if result.truth is not None:
+        summary.known += 1
+        summary.agreed += result.verdict.label == result.truth

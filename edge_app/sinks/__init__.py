@@ -1,0 +1,33 @@
+"""Sinks by name. Each module of this folder that does not begin with an underscore is one: see `_base`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+
+from edge_app.errors import UsageError
+from edge_app.sinks._base import Request, Sink
+
+
+def names() -> list[str]:
+    """Return the name of every sink."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def connect(text: str, request: Request) -> Sink:
+    """Open the sink that a string, `NAME` or `NAME:ARGUMENT`, selects.
+
+    Raises:
+        UsageError: no sink has that name.
+        StartError: it cannot deliver anything; what to try is said.
+    """
+    name, _, argument = text.partition(":")
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names())}"
+        raise UsageError(f"no sink is called {name!r}; {hint}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    sink: Sink = module.connect(dataclasses.replace(request, argument=argument))
+    return sink

@@ -1,0 +1,89 @@
+"""A preview window: the picture with label, confidence, FPS and latency; q or Esc ends the run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from edge_app._opencv import cv2
+from edge_app.errors import SinkError, StartError
+from edge_app.overlay import blank, draw
+from edge_app.records import Picture, Pixels, Result
+from edge_app.sinks._base import Request, Sink
+
+_QUIT_KEYS = (ord("q"), 27)
+_SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
+
+
+def connect(request: Request) -> Sink:
+    """Open the window.
+
+    Raises:
+        StartError: there is no display, or this OpenCV cannot open windows.
+    """
+    problem = find_problem()
+    if problem:
+        raise StartError(problem)
+    return Window(request)
+
+
+def find_problem() -> str | None:
+    """Say why no window can be opened here, None if one can.
+
+    A display that does not answer makes Qt abort the process, so a child process tries first.
+    """
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "no display here"
+    trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
+    try:
+        done = subprocess.run([sys.executable, "-c", trial], capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "the display does not answer"
+    if done.returncode == 0:
+        return None
+    if b"not implemented" in done.stderr:
+        return "this OpenCV has no windows (opencv-python-headless); install the [desktop] extra instead"
+    return f"the display {os.environ.get('DISPLAY', '')} does not open a window"
+
+
+class Window:
+    """One window, drawn by the thread that classifies."""
+
+    wants_picture = True
+
+    def __init__(self, request: Request) -> None:
+        self.name = "window"
+        self._title, self._stop = request.title, request.stop
+        self._is_shown = False
+        try:
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error as error:
+            raise StartError(f"no window: {error.err}") from error
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Draw the picture with its result, and look for a key."""
+        try:
+            pixels = blank() if picture is None else picture.rgb()
+            cv2.imshow(self._title, cv2.cvtColor(draw(_readable(pixels), result), cv2.COLOR_RGB2BGR))
+            key = cv2.pollKey() & 0xFF
+            is_closed = self._is_shown and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error as error:
+            raise SinkError(f"cannot draw: {error.err}") from error
+        self._is_shown = True
+        if key in _QUIT_KEYS or is_closed:
+            self._stop.set()
+
+    def close(self) -> None:
+        """Close the window."""
+        try:
+            cv2.destroyWindow(self._title)
+        except cv2.error:
+            pass  # The user has closed it already.
+
+
+def _readable(pixels: Pixels) -> Pixels:
+    scale = -(-_SHOWN_SIDE_PX // min(pixels.shape[:2]))
+    if scale <= 1:
+        return pixels
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
