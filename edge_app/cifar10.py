@@ -48,6 +48,10 @@ class LabelledPictures:
     pictures: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
 
+    def first(self, count: int | None) -> LabelledPictures:
+        """Return the first `count` pictures, all of them for None."""
+        return LabelledPictures(self.pictures[:count], self.labels[:count])
+
 
 def find_folder(where: str | Path) -> Path:
     """Find the folder of the official files at `where` or one level below it.

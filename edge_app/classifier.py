@@ -69,6 +69,8 @@ class Classifier:
         options: how to run it.
 
     Attributes:
+        name: the model's.
+        card: the model's, if it has one.
         shape: height and width of the patch.
         labels: one for each score.
         delegation: None where it cannot be found out.
@@ -82,8 +84,9 @@ class Classifier:
     def __init__(self, model: Model, options: Options = Options()) -> None:
         if model.card is None:
             _try_in_child(model, options)
+        self.name, self.card = model.name, model.card
         package, module = import_runtime(options.runtime)
-        self.runtime = f"{package} {_version(package)}"
+        self.runtime = f"{package} {version_of(package)}"
         self._interpreter = _load(module, model, options)
         self._input = _only(self._interpreter.get_input_details(), "input", model)
         self._output = _only(self._interpreter.get_output_details(), "output", model)
@@ -176,7 +179,8 @@ def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
     )
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Return an installed package's version."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -48,7 +48,7 @@ class Decision:
     """
 
     def __init__(self, labels: Sequence[str], rules: Rules) -> None:
-        self._labels, self._rules = tuple(labels), rules
+        self._labels, self.rules = tuple(labels), rules
         self._smoothed: Scores | None = None
         self._last_s = 0.0
         self._named: int | None = None
@@ -60,7 +60,7 @@ class Decision:
             scores: (classes,) float32 logits.
             stream_s: the frame's time on the source's own axis, seconds.
         """
-        current = probabilities(scores, self._rules.temperature)
+        current = probabilities(scores, self.rules.temperature)
         smoothed = self._smoothed = self._smooth(current, stream_s)
         self._named = self._choose(smoothed)
         top = self._top(current)
@@ -76,19 +76,19 @@ class Decision:
     def _smooth(self, current: Scores, stream_s: float) -> Scores:
         gap_s, self._last_s = stream_s - self._last_s, stream_s
         previous = self._smoothed
-        if previous is None or self._rules.smoothing_s <= 0 or not 0 <= gap_s <= self._rules.forget_s:
+        if previous is None or self.rules.smoothing_s <= 0 or not 0 <= gap_s <= self.rules.forget_s:
             self._named = None
             return current
         # Exact for any frame rate: a first-order low-pass sampled gap_s after its last value.
-        kept = np.float32(math.exp(-gap_s / self._rules.smoothing_s))
+        kept = np.float32(math.exp(-gap_s / self.rules.smoothing_s))
         return kept * previous + (1 - kept) * current
 
     def _choose(self, smoothed: Scores) -> int | None:
         best = int(smoothed.argmax())
-        if smoothed[best] >= self._rules.enter:
+        if smoothed[best] >= self.rules.enter:
             return best
         named = self._named
-        return named if named is not None and smoothed[named] >= self._rules.leave else None
+        return named if named is not None and smoothed[named] >= self.rules.leave else None
 
     def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
         order = np.argsort(-current, kind="stable")[:TOP]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
+from edge_app.errors import CameraHung, CameraLost, EdgeAppError, PictureError, SourceError
 from edge_app.pictures import oriented
 from edge_app.records import Frame, Outage, Picture
 from edge_app.sources._base import Request
@@ -21,6 +21,8 @@ STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever i
 HUNG_S = 12.0  # Longer than any capture call that comes back by itself (OpenCV's own limit is 10 s).
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
+CLOSE_S = 0.5  # How long a stop waits for the capture thread: the whole program has a second to end.
+THREAD_NAME = "capture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class Camera(Protocol):
 class LiveSource:
     """A `Source` made of a `Camera`.
 
-    The first opening happens here, so that a camera that does not exist is an error at once; whatever fails later
-    is an outage.
+    The first opening is waited for, so that a camera that does not exist is an error at once; whatever fails later
+    is an outage. It too happens in the capture thread: a call that blocks must not keep a signal from being obeyed.
 
     Args:
         camera: the device.
@@ -82,16 +84,20 @@ class LiveSource:
 
     def __init__(self, camera: Camera, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self._camera, self._request, self._clock = camera, request, clock
-        self.name = camera.open()
+        self.name = "camera being opened"
         self._changed = threading.Condition()
         self._newest: Frame | None = None
-        self._captured = 0
-        self._untaken = 0
+        self._captured = self._untaken = self._failures = 0
         self._reason = "no picture yet"
-        self._good_s = self._progress_s = clock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._capture, name=f"capture {self.name}", daemon=True)
+        self._good_s = self._opened_s = self._progress_s = clock()
+        self._ended, self._first_opened = threading.Event(), threading.Event()
+        self._refusal: Exception | None = None
+        self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
         self._thread.start()
+        while not self._first_opened.wait(POLL_S) and not request.stop.is_set():
+            self._check_progress(clock())
+        if self._refusal is not None:
+            raise self._refusal
 
     @property
     def dropped(self) -> int:
@@ -113,11 +119,9 @@ class LiveSource:
                 yield Outage(self._reason, self._good_s, now_s)
 
     def close(self) -> None:
-        """Stop the thread and give the camera back; a thread that hangs in a capture call is left behind."""
+        """Stop the thread and give the camera back; a thread that stays in a capture call is left behind."""
         self._ended.set()
-        self._thread.join(timeout=0.7)
-        if self._thread.is_alive():
-            log.warning("%s: the capture thread is still in a call of the camera; leaving it behind", self.name)
+        self._thread.join(timeout=CLOSE_S)
 
     def _take(self, timeout_s: float) -> Frame | None:
         with self._changed:
@@ -134,6 +138,8 @@ class LiveSource:
 
     def _capture(self) -> None:
         """Run the capture thread: read, publish; on any loss close, wait, reopen."""
+        if not self._open_first():
+            return
         is_open = True
         try:
             while not self._ended.is_set():
@@ -142,6 +148,15 @@ class LiveSource:
                 self._progress_s = self._clock()
         finally:
             self._camera.close()
+
+    def _open_first(self) -> bool:
+        try:
+            self.name = self._camera.open()
+        except EdgeAppError as error:
+            self._refusal = error
+        self._opened_s = self._good_s = self._progress_s = self._clock()
+        self._first_opened.set()
+        return self._refusal is None
 
     def _read_once(self) -> bool:
         """Read and publish one frame; False when the camera has to be reopened."""
@@ -162,9 +177,6 @@ class LiveSource:
 
     def _is_stale(self) -> bool:
         return self._clock() - max(self._good_s, self._opened_s) > STALE_S
-
-    _opened_s = 0.0
-    _failures = 0
 
     def _lost(self, reason: str) -> None:
         log.warning("%s: %s; reopening", self.name, reason)

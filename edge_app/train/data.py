@@ -16,6 +16,7 @@ from edge_app import cifar10
 VALIDATION_PER_CLASS = 500
 SPLIT_SEED = 10
 SHIFT_PX = 4
+MAX_SOFTNESS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,33 @@ def batches(
 
 
 def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror every second picture on average and shift each by up to `SHIFT_PX`, its edge mirrored into the gap."""
+    """Mirror, soften and shift each picture at random: what a camera may do to it without changing its label."""
+    count = len(pictures)
+    mirrored = torch.rand(count, 1, 1, 1, generator=generator) < 0.5
+    pictures = soften(torch.where(mirrored, pictures.flip(3), pictures), generator)
+    return shift(pictures, generator).contiguous(memory_format=torch.channels_last)
+
+
+def soften(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur each picture with the kernel (s, 1 - 2 s, s) along both axes, its own s up to `MAX_SOFTNESS`.
+
+    A picture that was enlarged and shrunk again comes out as with s of about 0.1; so does a lens slightly out of focus.
+    """
+    share = MAX_SOFTNESS * torch.rand(len(pictures), 1, 1, 1, generator=generator)
+    for axis in (2, 3):
+        edge = (0, 0, 1, 1) if axis == 2 else (1, 1, 0, 0)
+        padded, size = functional.pad(pictures, edge, mode="replicate"), pictures.shape[axis]
+        neighbours = padded.narrow(axis, 0, size) + padded.narrow(axis, 2, size)
+        pictures = pictures + share * (neighbours - 2 * pictures)
+    return pictures
+
+
+def shift(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Move each picture by up to `SHIFT_PX` along both axes, its edge mirrored into the gap."""
     count, _, height, width = pictures.shape
-    mirrored = torch.rand(count, generator=generator) < 0.5
-    pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
     padded = functional.pad(pictures, (SHIFT_PX,) * 4, mode="reflect")
     down, right = torch.randint(0, 2 * SHIFT_PX + 1, (2, count, 1), generator=generator)
     rows = (down + torch.arange(height))[:, None, :, None]
     columns = (right + torch.arange(width))[:, None, None, :]
     planes = torch.arange(3)[None, :, None, None]
-    shifted = padded[torch.arange(count)[:, None, None, None], planes, rows, columns]
-    return shifted.contiguous(memory_format=torch.channels_last)
+    return padded[torch.arange(count)[:, None, None, None], planes, rows, columns]

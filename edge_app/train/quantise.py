@@ -27,11 +27,11 @@ def to_int8(float_tflite: bytes, pictures: np.ndarray) -> bytes:
 
     Args:
         float_tflite: a model that takes pixels of 0..255 as float32.
-        pictures: (N, H, W, 3) uint8 training pictures to calibrate the activations on. The darkest and the brightest
-            possible pixel are added to the first one, so that the input's scale is exactly 1 and its zero-point -128.
+        pictures: (N, H, W, 3) uint8 training pictures to calibrate the activations on. Each gets one sample of 0 and
+            one of 255 in its corner: the quantiser averages their ranges, and the input's scale shall be exactly 1.
     """
     samples = pictures.astype(np.float32)
-    samples[0].flat[0], samples[0].flat[1] = 0, 255
+    samples[:, 0, 0, :2] = 0, 255
     quantizer = ai_edge_quantizer.Quantizer(bytearray(float_tflite))
     quantizer.load_quantization_recipe(ai_edge_quantizer.recipe.static_wi8_ai8())
     name = _input_name(float_tflite)

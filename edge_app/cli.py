@@ -1,0 +1,358 @@
+"""The `edge-app` command: settle the settings, run one command, say what went wrong in one line, give the exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from edge_app import __version__, config, flags, service
+from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, DependencyMissing, EdgeAppError, StartError, UsageError
+
+if TYPE_CHECKING:
+    from edge_app.classifier import Classifier
+    from edge_app.model_card import Card
+    from edge_app.sinks._base import Guard
+    from edge_app.sources._base import Source
+
+log = logging.getLogger("edge_app")
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(arguments: Sequence[str], stop: threading.Event) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what followed the program's name.
+        stop: set by SIGINT and SIGTERM.
+
+    Returns:
+        The exit code. See `errors`.
+    """
+    try:
+        words, kind, given = flags.parse(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else EXIT_USAGE
+    try:
+        _set_up_logging(bool(given.get("verbose")))
+        if words != "run":
+            service.die_on_signals(stop)
+        return _COMMANDS[words](_settle(words, kind, given), stop)
+    except EdgeAppError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return EXIT_OK  # Whoever read stdout has seen enough.
+    except Exception:
+        log.exception("this is a bug in edge-app; please report it with the lines below")
+        return EXIT_FAILED
+
+
+def _settle(words: str, kind: type[flags.Command], given: dict[str, Any]) -> Any:
+    """Put flags over environment over file over defaults, and check the flags.
+
+    Raises:
+        ConfigError: file or environment are wrong.
+        UsageError: a flag's value is wrong; all of them are named.
+    """
+    file = Path(given["config"]) if given.get("config") else None
+    layers = config.load(file) if kind is not flags.App else {}
+    settings = {name: layer.value for name, layer in layers.items() if name in kind.model_fields}
+    try:
+        return kind.model_validate(settings | given)
+    except ValidationError as error:
+        problems = [f"--{str(d['loc'][0]).replace('_', '-')}: {config.explain(d)}" for d in error.errors()]
+        raise UsageError("\n".join([*problems, f"see 'edge-app {words} --help'"])) from error
+
+
+def _set_up_logging(is_verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO if is_verbose else logging.WARNING, format="edge-app: %(message)s"
+    )
+    # The status line may stand where a message is to go: erase it first.
+    if sys.stderr.isatty():
+        logging.getLogger().handlers[0].setFormatter(logging.Formatter("\r\x1b[Kedge-app: %(message)s"))
+
+
+def _classifier(options: config.ModelOptions) -> Classifier:
+    from edge_app import classifier
+
+    ends = None
+    if options.input_range:
+        low, high = (float(part) for part in options.input_range.split(","))
+        ends = low, high
+    return classifier.load(
+        options.model, options.labels, classifier.Options(options.runtime, options.delegate, options.threads, ends)
+    )
+
+
+def _run(settings: flags.Run, stop: threading.Event) -> int:
+    """Everything that can be refused is opened before the first frame, the camera last: it is the slowest."""
+    from edge_app import pipeline, preprocess
+    from edge_app.decision import Decision
+
+    classifier = _classifier(settings)
+    crop = preprocess.parse_crop(settings.crop)
+    with ExitStack() as resources:
+        sinks = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stop)]
+        source = resources.enter_context(closing(_source(settings, classifier, sinks, stop)))
+        decision = Decision(classifier.labels, _rules(settings, classifier, source))
+        log.info("%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter)
+        limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop)
+        summary = pipeline.run(source, classifier, decision, sinks, crop, limits)
+        dropped = source.dropped
+    log.warning("%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged)
+    if summary.known:
+        log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
+    return EXIT_OK
+
+
+def _source(settings: flags.Run, classifier: Classifier, sinks: Sequence[Guard], stop: threading.Event) -> Source:
+    from edge_app import preprocess, sources
+    from edge_app.sources._base import Request
+
+    size = tuple(int(side) for side in settings.size.split("x")) if settings.size else None
+    wants_full = any(sink.wants_picture for sink in sinks) or settings.crop[0].isdigit()
+    return sources.connect(
+        settings.source,
+        Request(
+            min_side_px=preprocess.min_side_px(classifier.shape),
+            wants_full=wants_full,  # a crop given in pixels means pixels of a usual size, not of the smallest mode
+            size_px=(size[0], size[1]) if size else None,
+            fps=settings.fps,
+            rotate=settings.rotate,
+            flip=settings.flip,
+            is_realtime=settings.realtime,
+            stop=stop,
+        ),
+    )
+
+
+def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
+    from edge_app import sinks
+    from edge_app.sinks._base import Guard, Request
+
+    request = Request(
+        when=settings.log_when,
+        period_s=settings.log_period,
+        max_bytes=int(settings.log_max_mb * 2**20),
+        keep=settings.log_keep,
+        stop=stop,
+    )
+    wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
+    for text in wanted:
+        yield Guard(sinks.connect(text, request))
+    if settings.preview == "window":
+        try:
+            yield Guard(sinks.connect("window", request))
+        except (StartError, DependencyMissing) as error:
+            where = f"the log {settings.log}" if settings.log else "the status line (--log FILE keeps them)"
+            log.warning("no preview: %s; results go to %s", error, where)
+
+
+def _rules(settings: flags.Run, classifier: Classifier, source: Source) -> Any:
+    from edge_app.decision import Rules
+
+    card = classifier.card
+    usual = Rules()
+    enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
+    leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
+    if leave > enter:
+        raise UsageError(f"--leave {leave} is above --enter {enter}; a label would be dropped as soon as it is named")
+    return Rules(
+        temperature=card.temperature if card else usual.temperature,
+        enter=enter,
+        leave=leave,
+        smoothing_s=settings.smoothing if source.is_sequence else 0.0,
+    )
+
+
+def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
+    from edge_app import sources
+
+    found = list(sources.discover())
+    for camera in found:
+        print(f"{camera.select}  {camera.title}")
+        for line in _wrapped(camera.modes):
+            print(f"    {line}")
+        if camera.problem:
+            print(f"    {camera.problem}")
+    if not found:
+        print("no camera found", file=sys.stderr)
+    print("synthetic  drawn scenes of the ten classes, always there")
+    return EXIT_OK
+
+
+def _wrapped(modes: Sequence[str], per_line: int = 5) -> Iterator[str]:
+    for start in range(0, len(modes), per_line):
+        yield ", ".join(modes[start : start + per_line])
+
+
+def _list_models(settings: flags.ModelsList, stop: threading.Event) -> int:
+    from edge_app import model_card
+
+    for name in model_card.shipped():
+        model = model_card.read(name)
+        accuracy = model.card.accuracy.test_int8 if model.card else None
+        shown = "accuracy not measured" if accuracy is None else f"{accuracy:.2%} on CIFAR-10's test pictures"
+        print(f"{name:<18} {len(model.content):>9,} bytes  {shown}")
+    return EXIT_OK
+
+
+def _show_model(settings: flags.ModelsShow, stop: threading.Event) -> int:
+    classifier = _classifier(settings)
+    card = classifier.card
+    facts = {
+        "runtime": classifier.runtime,
+        "delegate": settings.delegate,
+        "operators_delegated": classifier.delegation.delegated if classifier.delegation else None,
+        "operators_total": classifier.delegation.total if classifier.delegation else None,
+    }
+    with _json_to(settings.json_) as write:
+        if write:
+            write({"card": card.model_dump() if card else None, "here": facts})
+    if settings.json_ != "-":
+        _print_model(classifier, card)
+    return EXIT_OK
+
+
+def _print_model(classifier: Classifier, card: Card | None) -> None:
+    delegation = classifier.delegation
+    rows = [("model", classifier.name), ("input", "{}x{} RGB".format(*reversed(classifier.shape)))]
+    if card:
+        rows += [
+            ("what", card.description),
+            ("accuracy", ", ".join(f"{k} {v:.2%}" for k, v in card.accuracy.model_dump().items() if v is not None)),
+            ("size", f"{card.file.bytes:,} bytes, {card.training.parameters:,} parameters, {card.training.macs:,} MACs"),
+            ("temperature", f"{card.temperature:.3f}"),
+            ("thresholds", f"named from {card.thresholds.enter:.2f}, kept down to {card.thresholds.leave:.2f}"),
+            ("training", f"{card.training.recipe}, {card.training.epochs} epochs, seed {card.training.seed}"),
+            ("license", card.license),
+            ("sha256", card.file.sha256),
+        ]
+    rows += [
+        ("labels", ", ".join(classifier.labels)),
+        ("runtime", classifier.runtime),
+        ("delegated", f"{delegation} operators run in XNNPACK" if delegation else "unknown"),
+    ]
+    for name, value in rows:
+        print(f"{name:<12} {value}")
+
+
+def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
+    classifier = _classifier(settings)
+    card = classifier.card
+    print(f"{classifier.name}: loads and runs, {len(classifier.labels)} labels, input {classifier.shape}, {classifier.runtime}")
+    if card is None:
+        print("no card: nothing to check its checksum and self-test against")
+        return EXIT_OK
+    print(f"checksum matches its card; self-test: outputs differ by at most {classifier.check_golden(card.golden)} steps")
+    return EXIT_OK
+
+
+def _print_schema(settings: flags.ModelsSchema, stop: threading.Event) -> int:
+    from edge_app import model_card
+
+    print(model_card.json_schema(), end="")
+    return EXIT_OK
+
+
+def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
+    from edge_app import cifar10, evaluate
+
+    where = settings.data or cifar10.default_folder()
+    if where is None:
+        raise UsageError("where is CIFAR-10? name its folder with --data, or in EDGE_APP_CIFAR10")
+    classifier = _classifier(settings)
+    data = cifar10.read_test(where).first(settings.limit)
+    paths: dict[str, Callable[..., evaluate.Accuracy]] = {
+        "direct": evaluate.direct,
+        "camera": evaluate.camera_path,
+        "camera-full": evaluate.camera_path_full,
+    }
+    chosen = ("direct", "camera") if settings.path == "both" else (settings.path,)
+    figures: dict[str, evaluate.Accuracy] = {}
+    for name in chosen:
+        with _progress(name, len(data.labels)) as progress:
+            figures[name] = paths[name](classifier, data, progress)
+        if settings.json_ != "-":
+            print(f"{classifier.name} {name:<12} {figures[name]}")
+    if len(figures) == 2 and settings.json_ != "-":
+        print(f"lost on the camera path: {(figures['direct'].share - figures['camera'].share) * 100:.2f} points")
+    with _json_to(settings.json_) as write:
+        if write:
+            write({"model": classifier.name, "runtime": classifier.runtime, **{k: v.to_json() for k, v in figures.items()}})
+    return EXIT_OK
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, unit="img", disable=None, leave=False) as bar:
+        yield bar.update
+
+
+@contextmanager
+def _json_to(target: str | None) -> Iterator[Callable[[object], None] | None]:
+    """Give a function that writes one object to a file or stdout; None where no JSON is wanted."""
+    if target is None:
+        yield None
+    elif target == "-":
+        yield lambda value: print(json.dumps(value, indent=2))
+    else:
+        try:
+            with Path(target).open("w", encoding="utf-8") as file:
+                yield lambda value: print(json.dumps(value, indent=2), file=file)
+        except OSError as error:
+            raise StartError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _show_config(settings: flags.Config, stop: threading.Event) -> int:
+    layers = config.load(settings.config)
+    for section, fields in config.SECTIONS.items():
+        print(f"[{section}]")
+        for name in fields.model_fields:
+            setting = layers[name]
+            text = "# not set" if setting.value is None else f"{name} = {json.dumps(setting.value, default=str)}"
+            print(f"{text if setting.value is not None else f'# {name} is not set':<40}  # {setting.origin}")
+        print()
+    return EXIT_OK
+
+
+def _overview(settings: flags.App, stop: threading.Event) -> int:
+    if not settings.version:
+        flags.parse(["--help"])
+    from edge_app import classifier
+
+    try:
+        package, _ = classifier.import_runtime("auto")
+        runtime = f"{package} {classifier.version_of(package)}"
+    except DependencyMissing:
+        runtime = "none installed"
+    print(f"edge-app {__version__}, runtime {runtime}, model {config.ModelOptions().model}")
+    return EXIT_OK
+
+
+_COMMANDS: dict[str, Callable[[Any, threading.Event], int]] = {
+    "": _overview,
+    "run": _run,
+    "sources": _list_sources,
+    "models list": _list_models,
+    "models show": _show_model,
+    "models verify": _verify_model,
+    "models schema": _print_schema,
+    "evaluate": _evaluate,
+    "config": _show_config,
+}

@@ -1,0 +1,193 @@
+"""The grammar of the command line: each command is a settings class; its fields are its flags, its docstring its help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, CliPositionalArg, CliSettingsSource, CliSubCommand, SettingsConfigDict
+
+from edge_app import config
+
+
+class Command(BaseSettings):
+    """What every command takes."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_implicit_flags="toggle",
+        cli_use_class_docs_for_groups=True,
+    )
+
+    config: Path | None = Field(
+        None, description="settings file; default: $EDGE_APP_CONFIG, else ~/.config/edge-app/config.toml"
+    )
+    verbose: bool = Field(False, description="say more on stderr")
+
+
+class Run(Command, config.OutputOptions, config.DecisionOptions, config.ModelOptions, config.CameraOptions):
+    """Capture, classify, show or log until stopped.
+
+    Examples:
+      edge-app run                                    first camera found, preview where there is a display
+      edge-app run --source webcam:1 --rate 5         second webcam, five classifications a second
+      edge-app run --source video.mp4 --log - | head  results of a video as JSON lines
+      edge-app run --source synthetic --frames 200 --log out.jsonl
+    """
+
+    frames: int | None = Field(None, gt=0, description="end after so many classifications")
+    duration: float | None = Field(None, gt=0, description="end after so many seconds")
+
+
+class Sources(Command):
+    """List the cameras found, their modes, and the string that selects each.
+
+    Examples:
+      edge-app sources
+    """
+
+
+class ModelsList(Command):
+    """List the models that are installed with edge-app."""
+
+
+class ModelsShow(Command, config.ModelOptions):
+    """Print a model's card, and how much of it the delegate runs here.
+
+    Examples:
+      edge-app models show cifar10-lecture
+      edge-app models show my.tflite --labels my-labels.txt --json -
+    """
+
+    model: CliPositionalArg[str] = Field(description="name of a shipped model, or a .tflite file")
+    json_: str | None = Field(None, alias="json", description="write the card and the facts as JSON to this file; - is stdout")
+
+
+class ModelsVerify(Command, config.ModelOptions):
+    """Run all checks of an untrusted model file: size, checksum, trial in a child process, shapes, self-test.
+
+    Examples:
+      edge-app models verify downloaded.tflite --labels labels.txt
+    """
+
+    model: CliPositionalArg[str] = Field(description="name of a shipped model, or a .tflite file")
+
+
+class ModelsSchema(Command):
+    """Print the JSON schema of a model card."""
+
+
+class Models(Command):
+    """List, show and verify models.
+
+    Examples:
+      edge-app models list
+      edge-app models show cifar10-lecture
+    """
+
+    list_: CliSubCommand[ModelsList] = Field(alias="list")
+    show: CliSubCommand[ModelsShow]
+    verify: CliSubCommand[ModelsVerify]
+    schema_: CliSubCommand[ModelsSchema] = Field(alias="schema")
+
+
+class Evaluate(Command, config.ModelOptions):
+    """Measure a model's accuracy on CIFAR-10's test pictures, directly and through the camera path.
+
+    The camera path enlarges each picture into a 640x480 frame with noise, encodes it as JPEG and sends it through a
+    source and the pipeline, so that no preprocessing mistake can hide.
+
+    Examples:
+      edge-app evaluate --model cifar10-lecture --data ../shared/cifar10
+      edge-app evaluate --path camera --limit 1000 --json result.json
+    """
+
+    data: Path | None = Field(None, description="folder of CIFAR-10, or the one above it; default: $EDGE_APP_CIFAR10")
+    path: Literal["both", "direct", "camera", "camera-full"] = Field(
+        "both", description="which path; camera-full decodes every frame at full size, for comparison"
+    )
+    limit: int | None = Field(None, gt=0, description="only the first so many pictures")
+    json_: str | None = Field(None, alias="json", description="write the figures as JSON to this file; - is stdout")
+
+
+class Config(Command):
+    """Print the effective settings and where each value came from.
+
+    Examples:
+      edge-app config
+      EDGE_APP_RATE=5 edge-app config --config /etc/edge-app/config.toml
+    """
+
+
+class App(Command):
+    """Point a camera at things and get labels you can trust."""
+
+    version: bool = Field(False, description="print version, runtime and default model")
+    run: CliSubCommand[Run]
+    sources: CliSubCommand[Sources]
+    models: CliSubCommand[Models]
+    evaluate: CliSubCommand[Evaluate]
+    config_: CliSubCommand[Config] = Field(alias="config")
+
+
+# What a value is called in the help, by the name of its type.
+_METAVARS = {"str": "TEXT", "int": "N", "float": "X", "Path": "FILE", "list[str]": "NAME[:ARGUMENT]"}
+_EMPTY_DEFAULTS = (" (default: None)", " (default: [])", " (default: False)")
+
+
+def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
+    """Add a flag with a readable name for its value, and without a default that says nothing."""
+    if details.get("metavar") in _METAVARS:
+        details["metavar"] = _METAVARS[details["metavar"]]
+    for empty in _EMPTY_DEFAULTS:
+        details["help"] = (details.get("help") or "").replace(empty, "")
+    return parser.add_argument(*names, **details)
+
+
+def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
+    """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
+    details["help"] = (details.get("help") or "").strip().partition("\n")[0]
+    return subparsers.add_parser(name, **details)
+
+
+def parse(arguments: Sequence[str]) -> tuple[str, type[Command], dict[str, Any]]:
+    """Read the command line.
+
+    Returns:
+        Name of the command ("models show"), its class, and the flags given, unchecked; ("", App, ...) for none.
+
+    Raises:
+        SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
+    """
+    source = CliSettingsSource[Any](
+        App,
+        cli_prog_name="edge-app",
+        cli_parse_args=list(arguments),
+        add_argument_method=_add_argument,
+        add_parser_method=_add_parser,
+    )
+    given: dict[str, Any] = source()
+    words: list[str] = []
+    kind: type[Command] = App
+    while True:
+        chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
+        if not chosen:
+            return " ".join(words), kind, {k: v for k, v in given.items() if k not in _subcommands(kind)}
+        words.append(chosen[0])
+        outer = {name: value for name, value in given.items() if name in ("config", "verbose") and name != chosen[0]}
+        kind, given = _subcommands(kind)[chosen[0]], outer | given[chosen[0]]
+
+
+def _subcommands(kind: type[Command]) -> dict[str, type[Command]]:
+    """Return a command's own commands by the word that chooses them."""
+    found = {}
+    for name, field in kind.model_fields.items():
+        classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
+        if classes and issubclass(classes[0], Command):
+            found[field.alias or name] = classes[0]
+    return found

@@ -1,0 +1,40 @@
+"""Packaging: the package, the models as package data, the `edge-app` command, the extras."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# What each extra is for stands in README.md, "Install".
+EXTRAS = {
+    "desktop": ["opencv-python>=4.6"],
+    "headless": ["opencv-python-headless>=4.6"],
+    "picamera": ["picamera2>=0.3.12"],
+    "train": ["torch>=2.8", "litert-torch>=0.10", "ai-edge-quantizer>=0.10"],
+    "test": ["pytest>=8", "hypothesis>=6", "jsonschema>=4", "scikit-image>=0.25", "scikit-learn>=1.5", "pillow>=10"],
+    "check": ["ruff==0.17.6", "mypy==2.4.1"],
+}
+
+setup(
+    name="edge-app",
+    version="0.1.0",
+    description="Point a camera at things and get labels you can trust, from a service that stays up",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["edge_app", "edge_app.*"]), "edge_app.models"],
+    package_dir={"edge_app.models": "models"},
+    package_data={"edge_app.models": ["*.tflite", "*.json"], "edge_app": ["py.typed"]},
+    install_requires=[
+        # The maintained TFLite runtime; where it has no wheel, install edge-app with --no-deps and tflite-runtime.
+        "ai-edge-litert>=2.0",
+        "numpy>=1.24",
+        "pydantic>=2.7",
+        "pydantic-settings>=2.14",
+        "tqdm>=4.64",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["edge-app = edge_app.__main__:main"]},
+)
