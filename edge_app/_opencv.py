@@ -18,7 +18,9 @@ except ImportError as error:
     if "libGL" in str(error) or "libgthread" in str(error):
         hint = "run 'sudo apt install libgl1 libglib2.0-0', or install the [headless] extra instead of [desktop]"
     else:
-        hint = "install it with \"pip install 'edge-app[desktop]'\" (or [headless]), or 'sudo apt install python3-opencv'"
+        hint = (
+            "install it with \"pip install 'edge-app[desktop]'\" (or [headless]), or 'sudo apt install python3-opencv'"
+        )
     raise DependencyMissing(f"OpenCV cannot be imported ({error}); {hint}") from error
 
 # The pictures here are small: OpenCV's own threads cost more CPU than they save time.

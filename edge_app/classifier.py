@@ -1,4 +1,4 @@
-"""A patch becomes scores: the TFLite runtime with the XNNPACK delegate, quantised on the way in, dequantised on the way out."""
+"""A patch becomes scores: the TFLite runtime with the XNNPACK delegate; quantise in, dequantise out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.errors import DependencyMissing, ModelRefused, PictureError
+from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.model_card import Golden, Model, read
 from edge_app.records import Pixels, Scores
 
@@ -99,9 +99,13 @@ class Classifier:
             np.array_equal(self._table, np.arange(-128, 128, dtype=np.int8))
         )
         self._is_probabilities = self._says_probabilities(model)
-        log.info("%s: %s, XNNPACK runs %s operators", model.name, self.runtime, self.delegation or "an unknown number of")
+        log.info(
+            "%s: %s, XNNPACK runs %s operators", model.name, self.runtime, self.delegation or "an unknown number of"
+        )
         if options.delegate == "xnnpack" and self.delegation is not None and self.delegation.delegated == 0:
-            log.warning("%s gives none of this model's operators to XNNPACK: it runs on the plain, slower kernels", self.runtime)
+            log.warning(
+                "%s gives none of this model's operators to XNNPACK: it runs on the plain, slower kernels", self.runtime
+            )
 
     def scores(self, patch: Pixels) -> Scores:
         """Run the model on one patch.
@@ -128,7 +132,7 @@ class Classifier:
             np.take(self._table, patch, out=self._buffer[0])
         self._interpreter.set_tensor(self._input["index"], self._buffer)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output["index"]).reshape(-1)  # type: ignore[no-any-return]
+        return self._interpreter.get_tensor(self._output["index"]).reshape(-1)
 
     def check_golden(self, golden: Golden) -> int:
         """Run the self-test of a card and return by how many steps the worst output differs.
@@ -217,7 +221,9 @@ def _only(details: list[dict[str, Any]], what: str, model: Model) -> dict[str, A
 def _input_shape(details: dict[str, Any], model: Model) -> tuple[int, int]:
     shape = [int(side) for side in details["shape"]]
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or not all(1 <= side <= 4096 for side in shape[1:3]):
-        raise ModelRefused(f"{model.path}: input has shape {shape}; an image classifier here takes [1, height, width, 3]")
+        raise ModelRefused(
+            f"{model.path}: input has shape {shape}; an image classifier here takes [1, height, width, 3]"
+        )
     return shape[1], shape[2]
 
 
@@ -237,7 +243,9 @@ def _input_range(details: dict[str, Any], model: Model, options: Options) -> tup
     if model.card is not None:
         return model.card.input.low, model.card.input.high
     if details["dtype"] == np.float32:
-        log.warning("%s: nothing says what range its float input has; taking 0 to 1 (--input-range changes it)", model.path)
+        log.warning(
+            "%s: nothing says what range its float input has; taking 0 to 1 (--input-range changes it)", model.path
+        )
         return 0.0, 1.0
     scale, zero_point = details["quantization"]
     limits = np.iinfo(details["dtype"])
@@ -256,7 +264,9 @@ def _input_table(details: dict[str, Any], ends: tuple[float, float], model: Mode
     limits = np.iinfo(details["dtype"])
     steps = np.rint(real / scale + zero_point)
     if (np.clip(steps, limits.min, limits.max) != steps).mean() > 0.1:
-        log.warning("%s: more than a tenth of the pixel values saturate at its input; is --input-range right?", model.path)
+        log.warning(
+            "%s: more than a tenth of the pixel values saturate at its input; is --input-range right?", model.path
+        )
     return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
 
 
@@ -322,7 +332,9 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def load(name_or_path: str, labels_file: str | os.PathLike[str] | None = None, options: Options = Options()) -> Classifier:
+def load(
+    name_or_path: str, labels_file: str | os.PathLike[str] | None = None, options: Options = Options()
+) -> Classifier:
     """Read, check and load a model. See `model_card.read` and `Classifier` for the errors."""
     from pathlib import Path
 

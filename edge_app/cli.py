@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from edge_app import __version__, config, flags, service
-from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, DependencyMissing, EdgeAppError, StartError, UsageError
+from edge_app.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    DependencyMissing,
+    EdgeAppError,
+    StartError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from edge_app.classifier import Classifier
@@ -39,6 +47,8 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     """
     try:
         words, kind, given = flags.parse(arguments)
+        if words not in _COMMANDS or (not words and not given.get("version")):
+            flags.parse([*words.split(), "--help"])
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE
     try:
@@ -66,8 +76,10 @@ def _settle(words: str, kind: type[flags.Command], given: dict[str, Any]) -> Any
         ConfigError: file or environment are wrong.
         UsageError: a flag's value is wrong; all of them are named.
     """
+    if kind is flags.App:
+        return flags.App.model_construct(version=bool(given.get("version")))
     file = Path(given["config"]) if given.get("config") else None
-    layers = config.load(file) if kind is not flags.App else {}
+    layers = config.load(file)
     settings = {name: layer.value for name, layer in layers.items() if name in kind.model_fields}
     try:
         return kind.model_validate(settings | given)
@@ -108,11 +120,15 @@ def _run(settings: flags.Run, stop: threading.Event) -> int:
         sinks = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stop)]
         source = resources.enter_context(closing(_source(settings, classifier, sinks, stop)))
         decision = Decision(classifier.labels, _rules(settings, classifier, source))
-        log.info("%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter)
+        log.info(
+            "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
+        )
         limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop)
         summary = pipeline.run(source, classifier, decision, sinks, crop, limits)
         dropped = source.dropped
-    log.warning("%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged)
+    log.warning(
+        "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
+    )
     if summary.known:
         log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
     return EXIT_OK
@@ -234,7 +250,10 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
         rows += [
             ("what", card.description),
             ("accuracy", ", ".join(f"{k} {v:.2%}" for k, v in card.accuracy.model_dump().items() if v is not None)),
-            ("size", f"{card.file.bytes:,} bytes, {card.training.parameters:,} parameters, {card.training.macs:,} MACs"),
+            (
+                "size",
+                f"{card.file.bytes:,} bytes, {card.training.parameters:,} parameters, {card.training.macs:,} MACs",
+            ),
             ("temperature", f"{card.temperature:.3f}"),
             ("thresholds", f"named from {card.thresholds.enter:.2f}, kept down to {card.thresholds.leave:.2f}"),
             ("training", f"{card.training.recipe}, {card.training.epochs} epochs, seed {card.training.seed}"),
@@ -253,11 +272,13 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
 def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
     classifier = _classifier(settings)
     card = classifier.card
-    print(f"{classifier.name}: loads and runs, {len(classifier.labels)} labels, input {classifier.shape}, {classifier.runtime}")
+    print(f"{classifier.name}: loads and runs on {classifier.runtime}, {len(classifier.labels)} labels")
     if card is None:
         print("no card: nothing to check its checksum and self-test against")
         return EXIT_OK
-    print(f"checksum matches its card; self-test: outputs differ by at most {classifier.check_golden(card.golden)} steps")
+    print(
+        f"checksum matches its card; self-test: outputs differ by at most {classifier.check_golden(card.golden)} steps"
+    )
     return EXIT_OK
 
 
@@ -292,7 +313,13 @@ def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
         print(f"lost on the camera path: {(figures['direct'].share - figures['camera'].share) * 100:.2f} points")
     with _json_to(settings.json_) as write:
         if write:
-            write({"model": classifier.name, "runtime": classifier.runtime, **{k: v.to_json() for k, v in figures.items()}})
+            write(
+                {
+                    "model": classifier.name,
+                    "runtime": classifier.runtime,
+                    **{k: v.to_json() for k, v in figures.items()},
+                }
+            )
     return EXIT_OK
 
 
@@ -332,8 +359,6 @@ def _show_config(settings: flags.Config, stop: threading.Event) -> int:
 
 
 def _overview(settings: flags.App, stop: threading.Event) -> int:
-    if not settings.version:
-        flags.parse(["--help"])
     from edge_app import classifier
 
     try:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_settings import SettingsConfigDict
 
 from edge_app.errors import ConfigError
 
@@ -44,7 +45,11 @@ def _crop(text: str) -> str:
     if text in ("center", "fit", "squash"):
         return text
     parts = text.split(",")
-    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts) or "0" in (parts[2].strip(), parts[3].strip()):
+    if (
+        len(parts) != 4
+        or not all(part.strip().isdigit() for part in parts)
+        or "0" in (parts[2].strip(), parts[3].strip())
+    ):
         raise ValueError("none of center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
     return text
 
@@ -52,7 +57,7 @@ def _crop(text: str) -> str:
 class Section(BaseModel):
     """Base of the sections."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = SettingsConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class CameraOptions(Section):
@@ -81,12 +86,16 @@ class CameraOptions(Section):
 class ModelOptions(Section):
     """What classifies, and how it runs."""
 
-    model: str = Field("cifar10-lecture", description="name of a shipped model ('edge-app models list') or a .tflite file")
+    model: str = Field(
+        "cifar10-lecture", description="name of a shipped model ('edge-app models list') or a .tflite file"
+    )
     labels: Path | None = Field(None, description="labels, one a line, for a model without a card")
     input_range: Annotated[str, AfterValidator(_range)] | None = Field(
         None, description="LOW,HIGH: real values that pixels 0 and 255 become, for a model without a card"
     )
-    runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = Field("auto", description="package that runs the model")
+    runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = Field(
+        "auto", description="package that runs the model"
+    )
     delegate: Literal["xnnpack", "none"] = Field("xnnpack", description="none runs the plain kernels, for comparison")
     threads: int = Field(1, ge=1, le=64, description="threads of the runtime")
 
@@ -109,7 +118,9 @@ class OutputOptions(Section):
     preview: Literal["window", "none"] = Field("window", description="show the picture, where there is a display")
     log: str | None = Field(None, description="write results as JSON lines to this file; - is stdout")
     log_when: Literal["every", "change", "periodic"] = Field("every", description="which results are logged")
-    log_period: float = Field(60, gt=0, description="seconds between two lines of 'periodic', and heartbeat of 'change'")
+    log_period: float = Field(
+        60, gt=0, description="seconds between two lines of 'periodic', and heartbeat of 'change'"
+    )
     log_max_mb: float = Field(16, gt=0, description="size at which the log is rotated, MiB")
     log_keep: int = Field(3, ge=0, le=1000, description="rotated logs that are kept")
     sink: list[str] = Field([], description="NAME[:ARGUMENT] of another sink; may be given more than once")
@@ -211,7 +222,9 @@ def _unknown_table(name: str) -> str:
 def _unknown_key(table: str, key: str) -> str:
     if key in SECTION_OF:
         return f"[{table}] {key} belongs to [{SECTION_OF[key]}]"
-    close = difflib.get_close_matches(key, SECTIONS[table].model_fields, 1) or difflib.get_close_matches(key, SECTION_OF, 1)
+    close = difflib.get_close_matches(key, SECTIONS[table].model_fields, 1) or difflib.get_close_matches(
+        key, SECTION_OF, 1
+    )
     if close:
         return f"unknown key [{table}] {key}; did you mean [{SECTION_OF[close[0]]}] {close[0]}?"
     return f"unknown key [{table}] {key}; known: {_listed(SECTIONS[table].model_fields)}"

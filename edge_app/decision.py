@@ -36,7 +36,7 @@ def probabilities(scores: Scores, temperature: float) -> Scores:
     """Return the temperature-scaled softmax of (classes,) logits."""
     scaled = scores / np.float32(temperature)
     powers = np.exp(scaled - scaled.max())
-    return powers / powers.sum()  # type: ignore[no-any-return]
+    return powers / powers.sum()
 
 
 class Decision:

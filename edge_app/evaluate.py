@@ -96,15 +96,11 @@ def camera_path(
     tally = _Tally(progress)
     # Neighbouring pictures have nothing to do with each other: no smoothing, and always the best label.
     decision = Decision(classifier.labels, Rules(enter=0.0, leave=0.0, smoothing_s=0.0))
-    pipeline.run(
-        _EnlargedPictures(data, seen), classifier, decision, [tally], preprocess.Crop(), pipeline.Limits()
-    )
+    pipeline.run(_EnlargedPictures(data, seen), classifier, decision, [tally], preprocess.Crop(), pipeline.Limits())
     return Accuracy(tally.correct, tally.total)
 
 
-def camera_path_full(
-    classifier: Classifier, data: LabelledPictures, progress: Progress = lambda _: None
-) -> Accuracy:
+def camera_path_full(classifier: Classifier, data: LabelledPictures, progress: Progress = lambda _: None) -> Accuracy:
     """Classify through the camera path with every frame decoded at full size: what the cheap way is compared with."""
     return camera_path(classifier, data, progress, FullDecode)
 

@@ -1,4 +1,4 @@
-"""The grammar of the command line: each command is a settings class; its fields are its flags, its docstring its help."""
+"""The grammar of the command line: each command is a settings class, its fields the flags, its docstring the help."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class ModelsShow(Command, config.ModelOptions):
     """
 
     model: CliPositionalArg[str] = Field(description="name of a shipped model, or a .tflite file")
-    json_: str | None = Field(None, alias="json", description="write the card and the facts as JSON to this file; - is stdout")
+    json_: str | None = Field(
+        None, alias="json", description="write the card and the facts as JSON to this file; - is stdout"
+    )
 
 
 class ModelsVerify(Command, config.ModelOptions):

@@ -22,7 +22,7 @@ class FpsMeter:
         self._times: deque[float] = deque()
 
     def tick(self, now_s: float) -> float:
-        """Count one event at `now_s` (monotonic seconds) and return the rate in events a second, 0 before the second."""
+        """Count one event at `now_s` (monotonic seconds) and return the rate in events a second; 0 at first."""
         times = self._times
         times.append(now_s)
         while now_s - times[0] > self._window_s and len(times) > 2:

@@ -177,7 +177,7 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
     sha256 = hashlib.sha256(content).hexdigest()
     card = _read_card(path.with_suffix(".json"))
     if card is None:
-        name, labels = path.stem, ()
+        name, labels = path.stem, tuple[str, ...]()
         log.warning("%s has no card (%s): nothing vouches for it", path, path.with_suffix(".json").name)
     else:
         if card.file.sha256 != sha256:

@@ -121,7 +121,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
     Raises:
         PictureError: not a JPEG, or it ends before its frame header.
     """
-    head = memoryview(data)
+    head = data.data
     if bytes(head[:2]) != b"\xff\xd8":
         raise PictureError(f"not a JPEG: {len(data)} bytes that start with {bytes(head[:4])!r}")
     at, turned = 2, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -76,10 +77,8 @@ class Window:
 
     def close(self) -> None:
         """Close the window."""
-        try:
+        with contextlib.suppress(cv2.error):  # The user may have closed it already.
             cv2.destroyWindow(self._title)
-        except cv2.error:
-            pass  # The user has closed it already.
 
 
 def _readable(pixels: Pixels) -> Pixels:

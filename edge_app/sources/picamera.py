@@ -32,6 +32,7 @@ def connect(request: Request) -> Source:
     Raises:
         DependencyMissing: picamera2 is not installed.
         SourceError: no such camera, or it is busy.
+
     """
     return LiveSource(Picamera(request), request)
 
@@ -113,7 +114,9 @@ class Picamera:
         small = lores_size(full, request.min_side_px)
         rate = {"FrameRate": request.fps or DEFAULT_FPS}
         if min(small) >= min(full):
-            configuration = self._camera.create_video_configuration(main={"size": full, "format": "RGB888"}, controls=rate)
+            configuration = self._camera.create_video_configuration(
+                main={"size": full, "format": "RGB888"}, controls=rate
+            )
         else:
             configuration = self._camera.create_video_configuration(
                 main={"size": full, "format": "RGB888"}, lores={"size": small, "format": "YUV420"}, controls=rate
@@ -168,6 +171,7 @@ def to_picture(array: npt.NDArray[np.uint8], stream: dict[str, Any], color_space
 
     Raises:
         PictureError: a pixel format that is not handled.
+
     """
     name, size = stream["format"], (int(stream["size"][0]), int(stream["size"][1]))
     if name in ("YUV420", "NV12"):
@@ -198,11 +202,15 @@ def _acquire(number: int) -> Any:
     factory = _picamera2()
     count = len(factory.global_camera_info())
     if number >= count:
-        raise SourceError(f"picamera:{number} does not exist: picamera2 sees {count} cameras; check the cable and rpicam-hello")
+        raise SourceError(
+            f"picamera:{number} does not exist: picamera2 sees {count} cameras; check the cable and rpicam-hello"
+        )
     try:
         return factory(number)
     except RuntimeError as error:
-        raise SourceError(f"picamera:{number} cannot be opened, most likely in use by another process: {error}") from error
+        raise SourceError(
+            f"picamera:{number} cannot be opened, most likely in use by another process: {error}"
+        ) from error
 
 
 def _captured_s(metadata: dict[str, Any]) -> float:

@@ -36,6 +36,7 @@ def connect(request: Request) -> Source:
 
     Raises:
         SourceError: none is there, or it is busy, forbidden or not a camera; says which and what to try.
+
     """
     return LiveSource(Webcam(request), request)
 
@@ -44,9 +45,7 @@ def discover() -> list[Found]:
     """List V4L2 capture devices; elsewhere than on Linux there is no way to ask, and none is listed."""
     if not _LINUX:
         return []
-    return [
-        Found(f"webcam:{device.path}", device.title, tuple(map(str, device.modes))) for device in _v4l2.devices()
-    ]
+    return [Found(f"webcam:{device.path}", device.title, tuple(map(str, device.modes))) for device in _v4l2.devices()]
 
 
 class Webcam:
@@ -138,6 +137,7 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
 
     Returns:
         The mode; None where the device lists none that fits, and the driver has to choose.
+
     """
     modes = device.modes if device else ()
     raw = [mode for mode in modes if mode.fourcc in PREFERRED] or list(modes)

@@ -28,7 +28,7 @@ def accuracy(logits: Logits, labels: npt.NDArray[np.int64]) -> float:
 def softmax(logits: Logits, temperature: float) -> Logits:
     """Return row-wise probabilities of logits / temperature."""
     powers = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
-    return powers / powers.sum(1, keepdims=True)  # type: ignore[no-any-return]
+    return powers / powers.sum(1, keepdims=True)
 
 
 def fit_temperature(logits: Logits, labels: npt.NDArray[np.int64]) -> float:

@@ -50,9 +50,7 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
 
 
-def batches(
-    data: cifar10.LabelledPictures, size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(data: cifar10.LabelledPictures, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield one epoch of shuffled, shifted and mirrored batches; the last, incomplete one is left out.
 
     Yields:
