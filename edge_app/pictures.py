@@ -48,9 +48,14 @@ class ArrayPicture:
         pixels = self._pixels
         if box is not None:
             pixels = pixels[box.top : box.top + box.height_px, box.left : box.left + box.width_px]
-        pixels = _shrink(pixels, whole_factor(pixels.shape[1], pixels.shape[0], min_side_px))
+        if min_side_px is not None:
+            pixels = _shrink(pixels, whole_factor(pixels.shape[1], pixels.shape[0], _ARRAY_RESERVE * min_side_px))
         return pixels if self._to_rgb is None else cv2.cvtColor(pixels, self._to_rgb)
 
+
+# Decoded pixels are exact, and shrinking them in two steps is to stay so: with twice the pixels asked for, the blocks
+# of the first step that straddle an edge of the second weigh half.
+_ARRAY_RESERVE = 2
 
 _UNKNOWN = -1
 _TO_RGB: dict[tuple[int, str], int | None] = {
@@ -87,7 +92,7 @@ class JpegPicture:
         full = box or Box(0, 0, *self.size_px)
         factor = whole_factor(full.width_px, full.height_px, min_side_px)
         scale = max(s for s in _JPEG_FLAGS if s <= factor)
-        decoded = cv2.imdecode(self._data, _JPEG_FLAGS[scale])
+        decoded = _decode(self._data, _JPEG_FLAGS[scale])
         if decoded is None:
             raise PictureError(f"a JPEG of {len(self._data)} bytes cannot be decoded")
         return ArrayPicture(decoded, "bgr").rgb(_scaled(full, scale, decoded.shape), min_side_px)
@@ -345,10 +350,18 @@ def decode_file(data: bytes) -> Picture:
     encoded = np.frombuffer(data, np.uint8)
     if data[:2] == b"\xff\xd8":
         return JpegPicture(encoded)
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if data else None
+    decoded = _decode(encoded, cv2.IMREAD_COLOR) if data else None
     if decoded is None:
         raise PictureError(f"{len(data)} bytes that start with {data[:4]!r} are no picture OpenCV can read")
     return ArrayPicture(decoded, "bgr")
+
+
+def _decode(data: npt.NDArray[np.uint8], flags: int) -> npt.NDArray[np.uint8] | None:
+    """Decode a file to BGR; None when OpenCV cannot."""
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:  # A header that announces more than 2^30 pixels or 2^20 on a side is answered with an exception.
+        return None
 
 
 def whole_factor(width_px: int, height_px: int, min_side_px: int | None) -> int:

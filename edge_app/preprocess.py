@@ -98,11 +98,21 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
 
 
 def center_box(size_px: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """Return the largest box with the patch's aspect ratio in the middle of a picture of `size_px` (width, height)."""
+    """Return the largest box with the patch's aspect ratio in the middle of a picture of `size_px` (width, height).
+
+    Its edges lie on the grid of the pixels that a reduced JPEG decode would give (1, 2, 4 or 8 pixels): between two
+    of them the cheap way would see a picture shifted by up to half a pixel of that grid, 2 grey levels in the mean.
+    """
     width, height = size_px
     scale = min(width / shape[1], height / shape[0])
-    box_width, box_height = max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
-    return Box((width - box_width) // 2, (height - box_height) // 2, box_width, box_height)
+    grid = _grid_px(round(min(shape) * scale), min_side_px(shape))
+    box_width, box_height = (max(1, round(side * scale) // grid * grid) for side in reversed(shape))
+    left, top = (width - box_width) // 2 // grid * grid, (height - box_height) // 2 // grid * grid
+    return Box(left, top, box_width, box_height)
+
+
+def _grid_px(side_px: int, needed_px: int) -> int:
+    return max(grid for grid in (1, 2, 4, 8) if grid == 1 or side_px // grid >= needed_px)
 
 
 def _letterbox(pixels: Pixels, shape: tuple[int, int]) -> Pixels:

@@ -1,6 +1,6 @@
 """Train the lecture's CNN on CIFAR-10 and ship it: `python -m edge_app.train --data ../shared/cifar10`.
 
-Claim: 79 % on the validation pictures after 45 epochs, 6 minutes on 2 cores, against the lecture's published 69 %;
+Claim: 78 % on the validation pictures after 45 epochs, 6 minutes on 2 cores, against the lecture's published 69 %;
 what makes the difference is mirroring and shifting the pictures, dropout, and a learning rate that rises and falls.
 The test pictures are read once, at the end, for the figures on the card.
 """
@@ -24,7 +24,7 @@ from edge_app.train import architectures, calibrate, data, fit, quantise
 NAME = "cifar10-lecture"
 EPOCHS = 45
 PEAK_RATE = 0.004
-SEED = 1
+SEED = 2
 MACS = 4_042_432  # 30*30*32*27 + 13*13*64*288 + 2304*64 + 64*10
 CALIBRATION_STEP = 90  # every 90th training picture calibrates the activations: 500 of them
 LABELS = list(cifar10.LABELS)

@@ -1,0 +1,28 @@
+"""What several tests need: where CIFAR-10 and the models are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_app import cifar10
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder() -> Path:
+    """Find CIFAR-10 where EDGE_APP_CIFAR10 says, else beside the checkout."""
+    where = Path(os.environ.get("EDGE_APP_CIFAR10") or ROOT.parent / "shared" / "cifar10")
+    if not where.exists():
+        pytest.skip(f"no CIFAR-10 in {where}; name its folder in EDGE_APP_CIFAR10")
+    return where
+
+
+@pytest.fixture(scope="session")
+def test_pictures(cifar10_folder: Path) -> cifar10.LabelledPictures:
+    """Read the 10,000 test pictures once."""
+    return cifar10.read_test(cifar10_folder)
