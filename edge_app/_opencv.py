@@ -8,7 +8,8 @@ from edge_app.errors import DependencyMissing
 
 # Read once, when OpenCV loads. Its default lets a stalled camera block a read for 10 s.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# Its errors reach the user as ours, in one line; its own log writes three to stderr for every damaged picture.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 # FFmpeg's own log goes to stderr past every logger; its errors reach the user as ours. -8 is AV_LOG_QUIET.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 

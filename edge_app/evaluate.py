@@ -121,10 +121,10 @@ def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
     left = (width - height) // 2
     enlarged = cv2.resize(pixels, (height, height), interpolation=cv2.INTER_CUBIC)
     frame[:, left : left + height] = cv2.cvtColor(enlarged, cv2.COLOR_RGB2BGR)
-    noise = np.empty(frame.shape, np.int16)
+    noise = np.empty((height, 3 * width), np.int16)  # one channel: of several, a scalar sigma reaches only the first
     cv2.setRNGSeed(seed)
     cv2.randn(noise, 0, NOISE_SIGMA)
-    noisy = cv2.add(frame, noise, dtype=cv2.CV_8U)
+    noisy = cv2.add(frame, noise.reshape(frame.shape), dtype=cv2.CV_8U)
     return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].reshape(-1)
 
 

@@ -1,0 +1,44 @@
+"""Where the times of a recording fall on the clock of this machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+class Pace:
+    """Plays one stream: its first picture is due when it is asked for, the others as far apart as the stream says.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._start_s: float | None = None
+
+    def delay_s(self, stream_s: float) -> float:
+        """Return the seconds until a picture at `stream_s` is due; negative when it is late."""
+        now_s = self._clock()
+        if self._start_s is None:
+            self._start_s = now_s - stream_s
+        return self._start_s + stream_s - now_s
+
+
+def next_position_s(reported_ms: float, previous_s: float, period_s: float) -> float:
+    """Return a picture's place on its stream's time axis, in seconds: what the container reports, if that rises.
+
+    Damaged and raw streams report 0, NaN or times that fall back; there the pictures are one period apart.
+
+    Args:
+        reported_ms: `cv2.CAP_PROP_POS_MSEC`.
+        previous_s: place of the picture before; `-period_s` before the first.
+        period_s: seconds between two pictures.
+    """
+    reported_s = reported_ms / 1e3
+    return reported_s if math.isfinite(reported_s) and reported_s > previous_s else previous_s + period_s
+
+
+def period_s(fps: float) -> float:
+    """Return the seconds between two pictures; 1/25 where the container's rate cannot be true."""
+    return 1 / fps if 0.01 < fps <= 1000 else 1 / 25

@@ -1,0 +1,154 @@
+"""Pictures in a folder and all below it, by name; `photos/`, `photo.jpg` or `folder:photos`.
+
+JPEG files are handed on undecoded, so one with a sound header and a torn body fails in the pipeline, as a
+`PictureError` of `picture.rgb`; the pipeline counts and reports those. All else that cannot be read is reported and
+skipped here. Of a file with several pictures (TIFF, animated WebP) the first is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge_app.errors import PictureError, SourceError
+from edge_app.pictures import decode_file, oriented
+from edge_app.records import Frame, Picture
+from edge_app.sources._base import Request, Source
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+MAX_FILE_BYTES = 512 << 20  # An 8000x6000 picture takes 144 MB uncompressed; a Pi has 512 MB in all.
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell a picture by the end of its name."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def claims(path: Path) -> bool:
+    """Tell whether this is a folder or a picture."""
+    return path.is_dir() or (path.is_file() and is_picture_name(path.name))
+
+
+def connect(request: Request) -> Source:
+    """List the pictures.
+
+    Raises:
+        SourceError: there are none, or they may not be looked at; or it is a single file and no picture.
+    """
+    return FolderSource(request)
+
+
+class FolderSource:
+    """A `Source` that ends. Its frames are unrelated pictures, `Frame.name` says which.
+
+    Args:
+        request: its `argument` is the folder or the file.
+        clock: monotonic seconds.
+    """
+
+    is_sequence = False
+    is_live = False
+
+    def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.dropped = f"folder:{request.argument}", 0
+        self._request, self._clock = request, clock
+        path = Path(request.argument)
+        self._paths = _list(path)
+        self._top = path if path.is_dir() else path.parent
+        self._next, self._is_closed = 0, False
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield one frame for every picture that can be read; the others leave a gap in the index."""
+        while self._next < len(self._paths) and not self._is_closed and not self._request.stop.is_set():
+            index, self._next = self._next, self._next + 1
+            frame = self._frame(index)
+            if frame is not None:
+                yield frame
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._is_closed = True
+
+    def _frame(self, index: int) -> Frame | None:
+        name = _printable(self._paths[index].relative_to(self._top).as_posix())
+        now_s = self._clock()
+        try:
+            picture = oriented(_load(self._paths[index]), self._request.rotate, self._request.flip)
+        except PictureError as error:
+            self.dropped += 1
+            log.warning("%s skipped: %s", name, error)
+            return None
+        return Frame(index, now_s, now_s, picture, name)
+
+
+def _list(path: Path) -> list[Path]:
+    """Return the pictures, sorted by their names relative to the folder.
+
+    Raises:
+        SourceError: there are none.
+    """
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        if is_folder:
+            os.scandir(path).close()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if not is_folder:
+        return [_checked(path)]
+    found = sorted(_walk(path), key=lambda each: each.relative_to(path).as_posix())
+    if not found:
+        raise SourceError(f"no pictures in {path}; looked for {', '.join(SUFFIXES)} there and below")
+    return found
+
+
+def _checked(path: Path) -> Path:
+    """Refuse a single file that is no picture now: nothing else would come of the run."""
+    try:
+        _load(path)
+    except PictureError as error:
+        raise SourceError(f"{path}: {error}") from error
+    return path
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield the pictures below a folder; hidden ones and links to folders, which may run in circles, are left out."""
+    for folder, subfolders, files in os.walk(top, onerror=_report_subfolder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in files if not name.startswith(".") and is_picture_name(name))
+
+
+def _report_subfolder(error: OSError) -> None:
+    log.warning("%s skipped: %s", _printable(str(error.filename)), error.strerror)
+
+
+def _load(path: Path) -> Picture:
+    """Read one file.
+
+    Raises:
+        PictureError: it cannot be read, or is no picture.
+    """
+    try:
+        status = path.stat()
+        # A pipe called x.jpg would block the run for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError("not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise PictureError(f"{status.st_size} bytes are too many for a picture")
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(error.strerror) from error
+    if not data:
+        raise PictureError("the file is empty")
+    return decode_file(data)
+
+
+def _printable(name: str) -> str:
+    """Return a file name as one line of valid UTF-8: names on disk may contain any byte but NUL and slash."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

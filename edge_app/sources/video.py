@@ -1,0 +1,153 @@
+"""A video file, every frame of it; `clip.mp4` or `video:clip.mp4`.
+
+With `Request.is_realtime` it plays at its own pace like a camera, and drops the frames that come too late. Phones
+note how they were held, and OpenCV turns such a video upright.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge_app._opencv import cv2
+from edge_app.errors import SourceError
+from edge_app.pictures import ArrayPicture, oriented
+from edge_app.records import Frame, Pixels
+from edge_app.sources import folder
+from edge_app.sources._base import Request, Source
+from edge_app.sources._pace import Pace, next_position_s, period_s
+
+log = logging.getLogger(__name__)
+
+CUT_OFF_BELOW = 0.95  # Frame counts of containers without an index are estimates.
+SIGN_OF_LIFE_S = 1.0  # A machine too slow for a video still shows one frame as often as this.
+
+
+def claims(path: Path) -> bool:
+    """Tell whether this may be a video: any file that is no picture. Whether it is one, opening it will tell."""
+    return path.is_file() and not folder.is_picture_name(path.name)
+
+
+def connect(request: Request) -> Source:
+    """Open a video file.
+
+    Raises:
+        SourceError: it is absent, forbidden, empty, or no video.
+    """
+    return VideoSource(request)
+
+
+class VideoSource:
+    """A `Source` that ends.
+
+    Args:
+        request: its `argument` is the path.
+        clock: monotonic seconds.
+        wait: waits so many seconds, or shorter when the run ends; `request.stop.wait` unless a test says otherwise.
+    """
+
+    is_sequence = True
+
+    def __init__(
+        self,
+        request: Request,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        self._path = Path(request.argument)
+        self._request, self._clock, self._wait = request, clock, wait or request.stop.wait
+        self.name, self.is_live, self.dropped = f"video:{request.argument}", request.is_realtime, 0
+        self._capture = _open(self._path)
+        self._expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._period_s = period_s(self._capture.get(cv2.CAP_PROP_FPS))
+        self._index, self._stream_s = -1, -self._period_s
+        self._pace, self._shown_s = Pace(clock), clock()
+        # OpenCV crashes when a capture is released while another thread reads from it.
+        self._in_use, self._is_closed = threading.Lock(), False
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames until the file ends; in real time those that are due."""
+        while not self._request.stop.is_set() and self._advance():
+            if self._request.is_realtime and not self._wait_until_due():
+                continue
+            frame = self._frame()
+            if frame is not None:
+                yield frame
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._in_use:
+            self._is_closed = True
+            self._capture.release()
+
+    def _advance(self) -> bool:
+        """Go to the next frame without converting it; False at the end."""
+        with self._in_use:
+            if self._is_closed:
+                return False
+            if not self._capture.grab():
+                self._report_end()
+                return False
+            reported_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        self._index += 1
+        self._stream_s = next_position_s(reported_ms, self._stream_s, self._period_s)
+        return True
+
+    def _wait_until_due(self) -> bool:
+        """Wait for the frame's time; False when that has passed and the next one will do."""
+        delay_s = self._pace.delay_s(self._stream_s)
+        if delay_s < -self._period_s and self._clock() - self._shown_s < SIGN_OF_LIFE_S:
+            self.dropped += 1
+            return False
+        if delay_s > 0:
+            self._wait(delay_s)
+        self._shown_s = self._clock()
+        return not self._request.stop.is_set()
+
+    def _frame(self) -> Frame | None:
+        pixels = self._retrieve()
+        if pixels is None:
+            self.dropped += 1
+            return None
+        picture = oriented(ArrayPicture(pixels, "bgr"), self._request.rotate, self._request.flip)
+        return Frame(self._index, self._clock(), self._stream_s, picture, self._path.name)
+
+    def _retrieve(self) -> Pixels | None:
+        with self._in_use:
+            is_good, pixels = (False, None) if self._is_closed else self._capture.retrieve()
+        return pixels if is_good else None
+
+    def _report_end(self) -> None:
+        read = self._index + 1
+        if read < CUT_OFF_BELOW * self._expected and not self._is_ended:
+            log.warning("%s ends after %d of %d frames: the file is cut off", self._path, read, self._expected)
+        self._is_ended = True
+
+    _is_ended = False
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    """Open a file with FFmpeg, and say what is wrong where FFmpeg does not."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if not head:
+        raise SourceError(f"{path} is empty")
+    # FFmpeg would show a text file as a picture of its letters, and fetch what a playlist names.
+    if _is_text(head):
+        raise SourceError(f"{path} is a text file, not a video")
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "a:b.mp4" would be taken for a URL
+    if not capture.isOpened():
+        capture.release()
+        raise SourceError(f"{path} is not a video that FFmpeg can read, or is cut off; does it play elsewhere?")
+    return capture
+
+
+def _is_text(head: bytes) -> bool:
+    """Tell text from video by control characters: no video does without them for 4 kB."""
+    return not any(byte < 0x20 and byte not in b"\t\n\f\r\x1b" for byte in head)
