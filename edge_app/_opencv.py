@@ -12,6 +12,8 @@ os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 # FFmpeg's own log goes to stderr past every logger; its errors reach the user as ours. -8 is AV_LOG_QUIET.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Qt, inside pip's OpenCV, complains of a font folder it does not need: the overlay's font is OpenCV's own.
+os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 try:
     import cv2

@@ -37,8 +37,8 @@ def draw(picture: Pixels, result: Result) -> Pixels:
     title, confidence, small = _texts(result)
     baseline = drawn.shape[0] - round(30 * unit)
     _write(drawn, title, (round(14 * unit), baseline), 0.85 * unit, color)
-    width = cv2.getTextSize(small, _FONT, 0.45 * unit, 1)[0][0]
-    _write(drawn, small, (drawn.shape[1] - width - round(14 * unit), baseline), 0.45 * unit, _GREY)
+    width = cv2.getTextSize(small, _FONT, 0.55 * unit, 1)[0][0]
+    _write(drawn, small, (drawn.shape[1] - width - round(14 * unit), baseline), 0.55 * unit, _GREY)
     _bar(drawn, confidence, unit, color)
     return drawn
 

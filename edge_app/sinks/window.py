@@ -58,7 +58,7 @@ class Window:
         self._title, self._stop = request.title, request.stop
         self._is_shown = False
         try:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
             raise StartError(f"no window: {error.err}") from error
 
@@ -66,7 +66,10 @@ class Window:
         """Draw the picture with its result, and look for a key."""
         try:
             pixels = blank() if picture is None else picture.rgb()
-            cv2.imshow(self._title, cv2.cvtColor(draw(_readable(pixels), result), cv2.COLOR_RGB2BGR))
+            drawn = cv2.cvtColor(draw(_readable(pixels), result), cv2.COLOR_RGB2BGR)
+            if not self._is_shown:
+                cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
+            cv2.imshow(self._title, drawn)
             key = cv2.pollKey() & 0xFF
             is_closed = self._is_shown and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error as error:

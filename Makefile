@@ -1,0 +1,58 @@
+# What there is to make; each line ends in what it does.
+VENV ?= .venv
+PYTHON ?= python3
+ENVIRONMENT = PYTHON="$(PYTHON)" OPENCV="$(OPENCV)" tools/environment.sh
+ARGS ?=
+OPENCV ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-tflite-runtime format lint types docs docs-check check vm-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## set up, then capture and classify: first camera found, else the synthetic one (make run ARGS="--rate 5")
+	@$(ENVIRONMENT) $(VENV)
+	@$(VENV)/bin/edge-app run $(ARGS)
+
+test: ## set up, then run the tests
+	@$(ENVIRONMENT) $(VENV) test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-tflite-runtime: ## the classifier's tests on tflite-runtime 2.14, in an environment of its own (Python 3.11)
+	tools/tflite_runtime_environment.sh $(VENV)-tflite-runtime
+	$(VENV)-tflite-runtime/bin/python -m pytest tests/test_classifier.py
+	$(VENV)-tflite-runtime/bin/edge-app models show cifar10-lecture
+
+format: ## format the code
+	@$(ENVIRONMENT) $(VENV) test check
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lint:
+	@$(ENVIRONMENT) $(VENV) test check
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+types:
+	@$(ENVIRONMENT) $(VENV) test check
+	$(VENV)/bin/mypy
+
+docs: ## write the generated parts of the documentation anew
+	@$(ENVIRONMENT) $(VENV)
+	$(VENV)/bin/python tools/command_reference.py > docs/commands.md
+	$(VENV)/bin/edge-app models schema > docs/model-card.schema.json
+
+docs-check:
+	@$(ENVIRONMENT) $(VENV)
+	$(VENV)/bin/python tools/command_reference.py | diff docs/commands.md - || { echo "run: make docs"; exit 1; }
+	$(VENV)/bin/edge-app models schema | diff docs/model-card.schema.json - || { echo "run: make docs"; exit 1; }
+
+check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
+
+vm-test: ## the tests that boot a Debian machine with the kernel's virtual camera (half an hour)
+	@$(ENVIRONMENT) $(VENV) test
+	$(VENV)/bin/python -m pytest -p no:cacheprovider tests/vm $(ARGS)
+
+clean: ## remove the environments
+	rm -rf $(VENV) $(VENV)-tflite-runtime build *.egg-info

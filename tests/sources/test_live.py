@@ -1,0 +1,201 @@
+"""The capture thread: newest frame wins, losses are counted, a lost camera is reopened for ever."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
+from edge_app.pictures import ArrayPicture
+from edge_app.records import Frame, Outage
+from edge_app.sources import _live
+from edge_app.sources._base import Request
+from edge_app.sources._live import Capture, LiveSource
+
+PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))
+
+
+class Puppet:
+    """A camera whose every call the test decides: it puts what `read` and `open` are to do into two queues."""
+
+    def __init__(self) -> None:
+        self.reads: queue.Queue[Callable[[], Capture | None]] = queue.Queue()
+        self.opens: queue.Queue[Exception] = queue.Queue()
+        self.opened = self.closed = 0
+
+    def open(self) -> str:
+        self.opened += 1
+        if not self.opens.empty():
+            raise self.opens.get()
+        return "puppet"
+
+    def read(self) -> Capture | None:
+        try:
+            return self.reads.get(timeout=0.05)()
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def show(self, missed: int = 0) -> None:
+        """Have the next read return a picture."""
+        self.reads.put(lambda: Capture(PICTURE, time.monotonic(), missed=missed))
+
+    def fail(self, error: Exception) -> None:
+        """Have the next read raise."""
+
+        def read() -> Capture:
+            raise error
+
+        self.reads.put(read)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten every wait: what is tested is the order of events, not their length."""
+    monkeypatch.setattr(_live, "OUTAGE_PERIOD_S", 0.1)
+    monkeypatch.setattr(_live, "POLL_S", 0.02)
+    monkeypatch.setattr(_live, "BACKOFF_S", (0.01,))
+    monkeypatch.setattr(_live, "STALE_S", 0.4)
+
+
+@pytest.fixture
+def camera() -> Puppet:
+    """Make a camera that shows nothing yet."""
+    return Puppet()
+
+
+@pytest.fixture
+def source(camera: Puppet) -> Iterator[LiveSource]:
+    """Open it."""
+    source = LiveSource(camera, Request())
+    yield source
+    source.close()
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    """Poll until the condition holds; fail if it does not in time."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        threading.Event().wait(0.002)
+
+
+def first(items: Iterator[Frame | Outage], kind: type) -> Frame | Outage:
+    """Return the next item of a kind."""
+    return next(item for item in items if isinstance(item, kind))
+
+
+def test_newest_frame_wins_and_drops_are_counted(camera: Puppet, source: LiveSource) -> None:
+    """Of five frames nobody took the last is delivered, and four count as dropped."""
+    for _ in range(5):
+        camera.show()
+    wait_until(lambda: source.dropped == 4)
+    frame = first(iter(source), Frame)
+    assert isinstance(frame, Frame)
+    assert frame.index == 4
+    assert source.dropped == 4
+
+
+def test_frames_the_camera_lost_count_too(camera: Puppet, source: LiveSource) -> None:
+    """What a camera reports as missed is dropped, and the index shows the gap."""
+    camera.show(missed=3)
+    frame = first(iter(source), Frame)
+    assert isinstance(frame, Frame)
+    assert (frame.index, source.dropped) == (3, 3)
+
+
+def test_silence_is_an_outage_again_and_again(source: LiveSource) -> None:
+    """While nothing comes, an outage is said periodically, with its beginning and a reason."""
+    items = iter(source)
+    one, two = first(items, Outage), first(items, Outage)
+    assert isinstance(one, Outage)
+    assert isinstance(two, Outage)
+    assert one.since_s == two.since_s < one.observed_s < two.observed_s
+    assert one.reason
+
+
+def test_a_lost_camera_is_reopened(camera: Puppet, source: LiveSource) -> None:
+    """After a loss the camera is closed, opened again however often that fails, and frames go on, same source."""
+    items = iter(source)
+    camera.show()
+    assert first(items, Frame).index == 0  # type: ignore[union-attr]
+    for _ in range(7):
+        camera.opens.put(SourceError("still away"))
+    camera.fail(CameraLost("unplugged"))
+    outage = first(items, Outage)
+    assert isinstance(outage, Outage)
+    assert outage.reason in ("unplugged", "still away")
+    wait_until(lambda: camera.opened == 9)
+    camera.show()
+    assert first(items, Frame).index == 1  # type: ignore[union-attr]
+
+
+def test_two_hundred_losses_leave_nothing_behind(camera: Puppet, source: LiveSource) -> None:
+    """Two hundred unplug and replug cycles: every picture arrives, threads stay flat."""
+    items = iter(source)
+    threads = threading.active_count()
+    for number in range(200):
+        camera.show()
+        assert first(items, Frame).index == number  # type: ignore[union-attr]
+        camera.fail(CameraLost("unplugged"))
+    wait_until(lambda: camera.opened == 201)
+    assert threading.active_count() == threads
+
+
+def test_a_silent_camera_is_reopened(camera: Puppet, source: LiveSource) -> None:
+    """A camera whose calls return but bring nothing is stale after a while, and reopened."""
+    wait_until(lambda: camera.opened >= 2)
+    assert camera.closed >= 1
+
+
+def test_one_damaged_picture_costs_one_frame(camera: Puppet, source: LiveSource) -> None:
+    """A damaged picture is counted; the camera stays open and the next one comes."""
+    camera.fail(PictureError("torn"))
+    camera.show()
+    assert isinstance(first(iter(source), Frame), Frame)
+    assert source.dropped == 1
+    assert camera.opened == 1
+
+
+def test_a_call_that_never_returns_ends_the_source(camera: Puppet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture call that hangs is an error that ends the process; closing does not wait for it."""
+    monkeypatch.setattr(_live, "HUNG_S", 0.3)
+    monkeypatch.setattr(_live, "CLOSE_S", 0.05)
+    release = threading.Event()
+    camera.reads.put(lambda: release.wait(30) and None)
+    source = LiveSource(camera, Request())
+    with pytest.raises(CameraHung, match="has not returned"):
+        for _ in source:
+            pass
+    source.close()
+    release.set()
+
+
+def test_first_opening_fails_at_once(camera: Puppet) -> None:
+    """A camera that is not there when the run starts is an error, not an outage."""
+    camera.opens.put(SourceError("/dev/video7 does not exist"))
+    with pytest.raises(SourceError, match="/dev/video7 does not exist"):
+        LiveSource(camera, Request())
+
+
+def test_stop_during_a_slow_opening(camera: Puppet) -> None:
+    """A stop is obeyed while the camera is still being opened."""
+    release, stop = threading.Event(), threading.Event()
+
+    class Slow(Puppet):
+        def open(self) -> str:
+            release.wait(30)
+            return "slow"
+
+    stop.set()
+    source = LiveSource(Slow(), Request(stop=stop))
+    assert list(source) == []
+    release.set()
+    source.close()

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Make (or bring up to date) a virtual environment with edge-app in it: tools/environment.sh FOLDER [EXTRA ...]
+# Says the exact apt line when the operating system lacks something. Settings: PYTHON (default python3), OPENCV
+# (desktop or headless; default: desktop where libGL or a display is).
+set -eu
+PATH=$PATH:/sbin:/usr/sbin # ldconfig, on Debian for ordinary users too
+folder=$1; shift
+python=${PYTHON:-python3}
+say() { printf 'edge-app: %s\n' "$*" >&2; }
+refuse() { say "$*"; exit 3; }
+
+command -v "$python" >/dev/null || refuse "no $python; run: sudo apt install python3 python3-venv"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  refuse "$("$python" --version) is too old, 3.11 is needed; name a newer one: make PYTHON=python3.12 ..."
+"$python" -c 'import venv, ensurepip' 2>/dev/null || refuse "Python cannot make environments; run: sudo apt install python3-venv"
+
+# A Raspberry Pi's picamera2 comes from apt and was built against apt's numpy: there the environment sees the
+# system's packages, and OpenCV comes from apt too (pip's wants a newer numpy, which breaks picamera2).
+has_picamera2=$("$python" -c 'import importlib.util as u; print("yes" if u.find_spec("picamera2") else "no")')
+if [ "$has_picamera2" = yes ]; then
+  sees_system=--system-site-packages opencv=
+  "$python" -c 'import cv2' 2>/dev/null || refuse "OpenCV is missing; run: sudo apt install python3-opencv"
+else
+  sees_system= opencv=${OPENCV:-headless}
+  if [ -z "${OPENCV:-}" ] && { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || ldconfig -p 2>/dev/null | grep -q 'libGL\.so\.1'; }; then
+    opencv=desktop
+  fi
+  if [ "$(uname -s)" = Darwin ]; then opencv=${OPENCV:-desktop}; fi
+fi
+
+extras=$(printf '%s\n' $opencv "$@" | paste -sd, -)
+stamp="$folder/.installed-$(printf %s "$extras" | tr , -)"
+if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
+say "installing into $folder (once; some minutes on a Raspberry Pi)"
+[ -x "$folder/bin/python" ] || "$python" -m venv $sees_system "$folder"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -e ".${extras:+[$extras]}"
+
+check() { "$folder/bin/python" -c "$1" 2>&1 || true; }
+broken=$(check 'import edge_app._opencv' | tail -n 1)
+case $broken in
+  *libGL* | *libgthread* | *libglib*) refuse "OpenCV lacks a library; run: sudo apt install libgl1 libglib2.0-0" ;;
+  ?*) refuse "$broken" ;;
+esac
+broken=$(check 'from edge_app import classifier; classifier.import_runtime("auto")' | tail -n 1)
+[ -z "$broken" ] || refuse "$broken"
+if [ "$has_picamera2" = yes ]; then
+  broken=$(check 'import picamera2' | tail -n 1)
+  [ -z "$broken" ] || say "picamera2 does not import, only webcams will be found: $broken"
+fi
+touch "$stamp"
