@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,14 +168,26 @@ def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
         stop=stop,
     )
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
-    for text in wanted:
-        yield Guard(sinks.connect(text, request))
     if settings.preview == "window":
         try:
             yield Guard(sinks.connect("window", request))
         except (StartError, DependencyMissing) as error:
-            where = f"the log {settings.log}" if settings.log else "the status line (--log FILE keeps them)"
-            log.warning("no preview: %s; results go to %s", error, where)
+            log.warning("no preview: %s; results go to %s", error, _destination(settings))
+    if _destination(settings) == _STDOUT:
+        request = replace(request, when="change")
+        wanted.append("log:-")
+    for text in wanted:
+        yield Guard(sinks.connect(text, request))
+
+
+_STDOUT = "stdout whenever they change (--log FILE keeps all)"
+
+
+def _destination(settings: flags.Run) -> str:
+    """Say where results go when no window shows them: a run never stays without a word."""
+    if settings.log or settings.sink:
+        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *settings.sink])
+    return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
 
 
 def _rules(settings: flags.Run, classifier: Classifier, source: Source) -> Any:

@@ -12,6 +12,7 @@
         ├── CameraLost              the camera stopped; live sources answer it by reopening
         ├── CameraHung              a capture call never returned: only a new process helps
         ├── PictureError            also ValueError: this one picture cannot be decoded
+        │   └── CropOutside         the crop asked for lies outside this picture
         └── SinkError               also OSError: a result could not be delivered
 
 A message says what failed, which object, and what to try.
@@ -80,6 +81,10 @@ class CameraHung(RunError):
 
 class PictureError(RunError, ValueError):
     """One picture cannot be decoded."""
+
+
+class CropOutside(PictureError):
+    """The crop asked for lies outside this picture."""
 
 
 class SinkError(RunError, OSError):

@@ -30,9 +30,10 @@ class FpsMeter:
         elapsed_s = now_s - times[0]
         return (len(times) - 1) / elapsed_s if elapsed_s > 0 else 0.0
 
-    def reset(self) -> None:
-        """Forget what was counted: an outage is no slow frame."""
+    def reset(self) -> float:
+        """Forget what was counted (an outage is no slow frame) and return 0."""
         self._times.clear()
+        return 0.0
 
 
 class LatencyMeter:

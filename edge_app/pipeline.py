@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from edge_app import preprocess
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision
-from edge_app.errors import PictureError
+from edge_app.errors import CropOutside, PictureError, UsageError
 from edge_app.metering import FpsMeter
 from edge_app.preprocess import Crop
 from edge_app.records import Frame, Outage, Result, Verdict
@@ -74,29 +74,37 @@ def run(
     summary, fps = Summary(), FpsMeter()
     last_index = -1
     for item in paced(source, limits):
-        verdict, reason = None, None
-        if isinstance(item, Frame):
+        reason = None
+        if isinstance(item, Outage):
+            verdict, reason = decision.outage(), item.reason
+        else:
             last_index = item.index
             try:
                 patch = preprocess.patch(item.picture, classifier.shape, crop)
                 verdict = decision.update(classifier.scores(patch), item.stream_s)
             except PictureError as error:
-                reason = f"damaged picture: {error}"
-                summary.damaged += 1
-        else:
-            reason = item.reason
-        if verdict is None:
-            fps.reset()
-            result = _result(item, decision.outage(), source, last_index, 0.0, reason)
-        else:
-            result = _result(item, verdict, source, last_index, fps.tick(time.monotonic()), None)
-            _count(summary, result)
-        picture = item.picture if isinstance(item, Frame) and verdict is not None else None
+                _refuse_endless_failure(error, summary, source)
+                verdict, reason = decision.outage(), f"damaged picture: {error}"
+        rate = fps.tick(time.monotonic()) if reason is None else fps.reset()
+        result = _result(item, verdict, source, last_index, rate, reason)
+        _count(summary, result)
+        picture = item.picture if isinstance(item, Frame) and reason is None else None
         for sink in sinks:
             sink.emit(result, picture)
         if summary.frames == limits.frames:
             break
     return summary
+
+
+def _refuse_endless_failure(error: PictureError, summary: Summary, source: Source) -> None:
+    """Give up when a camera's very first pictures show that the crop asked for can never fit.
+
+    Raises:
+        UsageError: so it is.
+    """
+    summary.damaged += 1
+    if isinstance(error, CropOutside) and source.is_live and summary.frames == 0:
+        raise UsageError(f"{error}; choose another --crop or --size") from error
 
 
 def paced(source: Source, limits: Limits) -> Iterator[Frame | Outage]:
@@ -138,6 +146,8 @@ def _result(
 
 
 def _count(summary: Summary, result: Result) -> None:
+    if result.reason is not None:
+        return
     summary.frames += 1
     if result.truth is not None:
         summary.known += 1

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from edge_app._opencv import cv2
-from edge_app.errors import PictureError, UsageError
+from edge_app.errors import CropOutside, UsageError
 from edge_app.records import Box, Picture, Pixels
 
 # A JPEG decoded at a reduced scale agrees with the full-size area average to 0.65 grey levels in the mean when it
@@ -74,7 +74,7 @@ def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop()) -> Pixe
         (height, width, 3) uint8, RGB.
 
     Raises:
-        PictureError: the picture cannot be decoded, or the crop lies outside it.
+        PictureError: the picture cannot be decoded, or (CropOutside) the crop lies outside it.
     """
     height, width = shape
     pixels = picture.rgb(_box(picture.size_px, shape, crop), min_side_px(shape))
@@ -91,7 +91,7 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
         return Box(0, 0, width, height)
     box = crop.box
     if box.left + box.width_px > width or box.top + box.height_px > height:
-        raise PictureError(
+        raise CropOutside(
             f"crop {box.left},{box.top},{box.width_px},{box.height_px} lies outside the picture of {width}x{height}"
         )
     return box

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_app import preprocess
-from edge_app.errors import PictureError, UsageError
+from edge_app.errors import CropOutside, UsageError
 from edge_app.pictures import ArrayPicture
 from edge_app.preprocess import Crop
 from edge_app.records import Box
@@ -94,7 +94,7 @@ def test_squash_and_box() -> None:
 
 def test_a_box_outside_the_picture_is_an_error() -> None:
     """A crop that does not fit the camera's picture says so, with both sizes."""
-    with pytest.raises(PictureError, match="700,0,100,100 lies outside the picture of 640x480"):
+    with pytest.raises(CropOutside, match="700,0,100,100 lies outside the picture of 640x480"):
         preprocess.patch(ArrayPicture(NOISE), (32, 32), Crop("box", Box(700, 0, 100, 100)))
 
 
