@@ -168,16 +168,16 @@ def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
         stop=stop,
     )
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
+    for text in wanted:
+        yield Guard(sinks.connect(text, request))
     if settings.preview == "window":
         try:
             yield Guard(sinks.connect("window", request))
+            return
         except (StartError, DependencyMissing) as error:
             log.warning("no preview: %s; results go to %s", error, _destination(settings))
     if _destination(settings) == _STDOUT:
-        request = replace(request, when="change")
-        wanted.append("log:-")
-    for text in wanted:
-        yield Guard(sinks.connect(text, request))
+        yield Guard(sinks.connect("log:-", replace(request, when="change")))
 
 
 _STDOUT = "stdout whenever they change (--log FILE keeps all)"

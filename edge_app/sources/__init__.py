@@ -53,12 +53,19 @@ def _find(text: str) -> tuple[ModuleType, str]:
                 return module, text
         raise UsageError(f"no source speaks {name}://; try rtsp:// or http://")
     path = Path(text)
-    if path.exists():
+    if _exists(path):
         for module in _modules():
             if hasattr(module, "claims") and module.claims(path):
                 return module, text
         raise SourceError(f"{text} is neither a folder, a picture nor a video")
     raise UsageError(f"no source and no file is called {text!r}{_suggestion(name)}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # A folder above it is closed to this user, or the name is too long for any file.
+        raise SourceError(f"{path} cannot be looked at: {error.strerror}") from error
 
 
 def _suggestion(name: str) -> str:

@@ -33,7 +33,7 @@ class Mode:
 
     def __str__(self) -> str:
         """Return it as "MJPG 640x480"."""
-        return f"{self.fourcc} {self.width_px}x{self.height_px}"
+        return f"{_format_name(self.fourcc)} {self.width_px}x{self.height_px}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,12 @@ def _formats(descriptor: int) -> list[str]:
         except OSError:  # EINVAL ends the list.
             return found
         found.append(answer[44:48].decode("latin-1"))
+
+
+def _format_name(fourcc: str) -> str:
+    """Return "XR15-BE" for a format whose last letter has the top bit set: V4L2's mark of big-endian ones."""
+    last = ord(fourcc[3])
+    return fourcc[:3] + chr(last & 0x7F) + ("-BE" if last & 0x80 else "")
 
 
 # Offered where a device takes any size in a range: small to large, the usual webcam sizes.

@@ -122,13 +122,25 @@ def fetch(address: Address) -> http.client.HTTPResponse:
     if address.user is not None:
         passwords.add_password(None, address.bare, address.user, address.password)
     opener = urllib.request.build_opener(
-        urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)
+        _HangUp(), urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)
     )
     try:
         response: http.client.HTTPResponse = opener.open(address.bare, timeout=NETWORK_TIMEOUT_S)
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # It holds the connection.
         raise SourceError(f"{address.public}: {reason(error, address)}") from error
     return response
+
+
+class _HangUp(urllib.request.BaseHandler):
+    """Closes the connection on which a login was asked for: urllib makes a new one and forgets the first."""
+
+    handler_order = 0
+
+    def http_error_401(self, _request: object, answer: http.client.HTTPResponse, *_: object) -> None:
+        """Hang up, and leave the answer to the handlers behind this one."""
+        answer.close()
 
 
 def reason(error: BaseException, address: Address) -> str:

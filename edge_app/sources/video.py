@@ -66,7 +66,7 @@ class VideoSource:
         self._index, self._stream_s = -1, -self._period_s
         self._pace, self._shown_s = Pace(clock), clock()
         # OpenCV crashes when a capture is released while another thread reads from it.
-        self._in_use, self._is_closed = threading.Lock(), False
+        self._in_use, self._is_closed, self._is_ended = threading.Lock(), False, False
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the file ends; in real time those that are due."""
@@ -125,8 +125,6 @@ class VideoSource:
         if read < CUT_OFF_BELOW * self._expected and not self._is_ended:
             log.warning("%s ends after %d of %d frames: the file is cut off", self._path, read, self._expected)
         self._is_ended = True
-
-    _is_ended = False
 
 
 def _open(path: Path) -> cv2.VideoCapture:
