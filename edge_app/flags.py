@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -154,6 +155,7 @@ def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
 def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
     """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
     details["help"] = (details.get("help") or "").strip().partition("\n")[0]
+    details["description"] = inspect.cleandoc(details.get("description") or "")  # Python 3.13 strips it by itself
     return subparsers.add_parser(name, **details)
 
 

@@ -9,10 +9,10 @@ python=${PYTHON:-python3}
 say() { printf 'edge-app: %s\n' "$*" >&2; }
 refuse() { say "$*"; exit 3; }
 
-command -v "$python" >/dev/null || refuse "no $python; run: sudo apt install python3 python3-venv"
+"$python" -c '' 2>/dev/null || refuse "no working $python; run: sudo apt install python3 python3-venv"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   refuse "$("$python" --version) is too old, 3.11 is needed; name a newer one: make PYTHON=python3.12 ..."
-"$python" -c 'import venv, ensurepip' 2>/dev/null || refuse "Python cannot make environments; run: sudo apt install python3-venv"
+"$python" -c 'import venv, ensurepip; ensurepip.version()' 2>/dev/null >&2 || refuse "Python cannot make environments; run: sudo apt install python3-venv"
 
 # A Raspberry Pi's picamera2 comes from apt and was built against apt's numpy: there the environment sees the
 # system's packages, and OpenCV comes from apt too (pip's wants a newer numpy, which breaks picamera2).
