@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
 HUNG_S = 12.0  # Longer than any capture call that comes back by itself (OpenCV's own limit is 10 s).
+OPENING_HUNG_S = 60.0  # Importing picamera2 alone takes long on a small board.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
 CLOSE_S = 0.5  # How long a stop waits for the capture thread: the whole program has a second to end.
@@ -88,14 +89,14 @@ class LiveSource:
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._captured = self._untaken = self._failures = 0
-        self._reason = "no picture yet"
+        self._reason: str | None = None  # why there is no picture, if more is known than that there is none
         self._good_s = self._opened_s = self._progress_s = clock()
         self._ended, self._first_opened = threading.Event(), threading.Event()
         self._refusal: Exception | None = None
         self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
         self._thread.start()
         while not self._first_opened.wait(POLL_S) and not request.stop.is_set():
-            self._check_progress(clock())
+            self._check_progress(clock(), OPENING_HUNG_S)
         if self._refusal is not None:
             raise self._refusal
 
@@ -114,9 +115,9 @@ class LiveSource:
                 quiet_since_s = now_s
                 yield frame
             elif now_s - quiet_since_s >= OUTAGE_PERIOD_S:
-                self._check_progress(now_s)
+                self._check_progress(now_s, HUNG_S)
                 quiet_since_s = now_s
-                yield Outage(self._reason, self._good_s, now_s)
+                yield Outage(self._reason or f"no picture for {now_s - self._good_s:.1f} s", self._good_s, now_s)
 
     def close(self) -> None:
         """Stop the thread and give the camera back; a thread that stays in a capture call is left behind."""
@@ -127,10 +128,15 @@ class LiveSource:
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None, timeout_s)
             frame, self._newest = self._newest, None
-            return frame
+        if frame is not None and self._clock() - self._good_s > STALE_S:
+            self._untaken += 1  # The camera was lost while nobody looked: what it showed last is no longer true.
+            return None
+        return frame
 
-    def _check_progress(self, now_s: float) -> None:
-        if now_s - self._progress_s > HUNG_S:
+    def _check_progress(self, now_s: float, limit_s: float) -> None:
+        if not self._thread.is_alive() and not self._ended.is_set():
+            raise CameraHung(f"{self.name}: the capture thread has ended by itself, which is a bug")
+        if now_s - self._progress_s > limit_s:
             raise CameraHung(
                 f"{self.name}: a capture call has not returned for {now_s - self._progress_s:.0f} s; "
                 "only a new process helps (the service starts one by itself)"
@@ -163,29 +169,28 @@ class LiveSource:
         try:
             capture = self._camera.read()
         except PictureError as error:
-            self._lost_one(f"damaged picture: {error}")
-            return not self._is_stale()
+            self._reason = f"damaged picture: {error}"
+            self._captured += 1
+            self._untaken += 1
+            return self._keep_unless_stale(f"nothing but damaged pictures, the last one: {error}")
         except CameraLost as error:
             self._lost(str(error))
             return False
-        if capture is not None:
-            self._publish(capture)
-        elif self._is_stale():
-            self._lost(f"no picture for {self._clock() - self._good_s:.0f} s")
-            return False
+        if capture is None:
+            return self._keep_unless_stale("the camera delivers nothing")
+        self._publish(capture)
         return True
 
-    def _is_stale(self) -> bool:
-        return self._clock() - max(self._good_s, self._opened_s) > STALE_S
+    def _keep_unless_stale(self, reason: str) -> bool:
+        is_stale = self._clock() - max(self._good_s, self._opened_s) > STALE_S
+        if is_stale:
+            self._lost(reason)
+        return not is_stale
 
     def _lost(self, reason: str) -> None:
         log.warning("%s: %s; reopening", self.name, reason)
         self._reason = reason
         self._camera.close()
-
-    def _lost_one(self, reason: str) -> None:
-        self._reason = reason
-        self._untaken += 1
 
     def _reopen(self) -> bool:
         delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
@@ -207,7 +212,7 @@ class LiveSource:
         self._untaken += capture.missed
         frame = Frame(self._captured, capture.captured_s, capture.captured_s, picture, truth=capture.truth)
         self._captured += 1
-        self._good_s = self._clock()
+        self._good_s, self._reason = self._clock(), None
         with self._changed:
             self._untaken += self._newest is not None
             self._newest = frame

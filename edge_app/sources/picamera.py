@@ -1,14 +1,14 @@
 """CSI cameras of a Raspberry Pi through picamera2; `picamera`, `picamera:1`.
 
 The ISP shrinks each frame in hardware: classification takes the small `lores` stream; the `main` stream is fetched
-only for a viewer, and is as small as the camera allows when there is none.
+only for a viewer, or where the camera has no `lores`.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,19 @@ def connect(request: Request) -> Source:
 
 
 def discover() -> list[Found]:
-    """List the cameras picamera2 knows; none where it is not installed."""
+    """List the cameras picamera2 knows; none where it is not installed.
+
+    libcamera sees USB cameras too (picamera2 tells them by their id); those are better left to `webcam`.
+    """
     try:
         cameras = _picamera2().global_camera_info()
     except DependencyMissing:
         return []
-    return [Found(f"picamera:{number}", str(info.get("Model", "?"))) for number, info in enumerate(cameras)]
+    return [
+        Found(f"picamera:{number}", str(info.get("Model", "?")))
+        for number, info in enumerate(cameras)
+        if "/usb" not in str(info.get("Id", ""))
+    ]
 
 
 def _picamera2() -> Any:
@@ -79,6 +86,9 @@ class Picamera:
         self._streams = {name: granted[name] for name in ("main", "lores") if granted.get(name)}
         for name, stream in self._streams.items():
             log.info("picamera:%d: %s is %s %dx%d", number, name, stream["format"], *stream["size"])
+            if stream["format"] not in (*_PLANAR, *_PACKED):
+                self.close()
+                raise SourceError(f"picamera:{number} delivers {stream['format']}, which is not handled; try webcam")
         return f"picamera:{number}"
 
     def read(self) -> Capture | None:
@@ -112,16 +122,14 @@ class Picamera:
         request = self._request
         full = request.size_px or VIEW_SIZE_PX
         small = lores_size(full, request.min_side_px)
-        rate = {"FrameRate": request.fps or DEFAULT_FPS}
-        if min(small) >= min(full):
-            configuration = self._camera.create_video_configuration(
-                main={"size": full, "format": "RGB888"}, controls=rate
-            )
-        else:
-            configuration = self._camera.create_video_configuration(
-                main={"size": full, "format": "RGB888"}, lores={"size": small, "format": "YUV420"}, controls=rate
-            )
-        return dict(configuration)
+        streams = {"main": {"size": full, "format": "RGB888"}}
+        # Only a Raspberry Pi's ISP has a second stream; picamera2 tells its cameras by this property as well.
+        if min(small) < min(full) and "ColorFilterArrangement" in self._camera.camera_properties:
+            streams["lores"] = {"size": small, "format": "YUV420"}
+        # `FrameRate` stands for `FrameDurationLimits`; a control that the camera does not have is an error.
+        has_rate = "FrameDurationLimits" in self._camera.camera_controls
+        controls = {"FrameRate": request.fps or DEFAULT_FPS} if has_rate else {}
+        return dict(self._camera.create_video_configuration(**streams, controls=controls))
 
     def _wanted(self) -> list[str]:
         if "lores" not in self._streams:
@@ -156,16 +164,16 @@ class SmallAndFull:
 
 def lores_size(full: tuple[int, int], min_side_px: int) -> tuple[int, int]:
     """Return the smallest even size of the same aspect whose short side is at least `min_side_px`."""
-    scale = min_side_px / min(full)
-    width, height = (2 * -(-side * scale // 2) for side in full)
-    return int(width), int(height)
+    width, height = (2 * -(-side * min_side_px // (2 * min(full))) for side in full)
+    return width, height
 
 
 def to_picture(array: npt.NDArray[np.uint8], stream: dict[str, Any], color_space: Any) -> Picture:
     """Make a picture of a request's array.
 
     Args:
-        array: as `make_array` gives it. Rows of YUV formats may be padded to the stream's stride.
+        array: as `make_array` gives it: (H, W, 3 or 4) uint8, or (3/2 H, W) for 4:2:0. The rows of YUV420 keep the
+            padding to the stream's stride, those of the others have lost it.
         stream: the granted stream configuration, with `format` and `size` (width, height).
         color_space: libcamera's, or its name.
 
@@ -174,14 +182,16 @@ def to_picture(array: npt.NDArray[np.uint8], stream: dict[str, Any], color_space
 
     """
     name, size = stream["format"], (int(stream["size"][0]), int(stream["size"][1]))
-    if name in ("YUV420", "NV12"):
-        layout = "i420" if name == "YUV420" else "nv12"
-        return Yuv420Picture(array.reshape(-1, array.shape[1]), size, layout, color_standard(color_space))
-    # libcamera names formats by the value of a little-endian word: its RGB888 is B, G, R in memory.
-    order = {"RGB888": "bgr", "XRGB8888": "bgr", "BGR888": "rgb", "XBGR8888": "rgb"}.get(name)
-    if order is None:
+    if name in _PLANAR:
+        return Yuv420Picture(array, size, _PLANAR[name], color_standard(color_space))
+    if name not in _PACKED:
         raise PictureError(f"picamera2 delivers {name}, which is not handled")
-    return ArrayPicture(array[: size[1], : size[0]], order)  # type: ignore[arg-type]  # a str from the table above
+    return ArrayPicture(array[: size[1], : size[0]], _PACKED[name])
+
+
+_PLANAR: dict[str, Literal["i420", "nv12"]] = {"YUV420": "i420", "NV12": "nv12"}
+# libcamera names formats by the value of a little-endian word: its RGB888 is B, G, R in memory.
+_PACKED: dict[str, Literal["rgb", "bgr"]] = {"RGB888": "bgr", "XRGB8888": "bgr", "BGR888": "rgb", "XBGR8888": "rgb"}
 
 
 def color_standard(color_space: Any) -> ColorStandard:
@@ -208,8 +218,9 @@ def _acquire(number: int) -> Any:
     try:
         return factory(number)
     except RuntimeError as error:
+        # picamera2 says only that it failed; what libcamera said is the cause.
         raise SourceError(
-            f"picamera:{number} cannot be opened, most likely in use by another process: {error}"
+            f"picamera:{number} cannot be opened, most likely in use by another process: {error.__cause__ or error}"
         ) from error
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,11 @@ def discover() -> list[Found]:
     if not _LINUX:
         return []
     return [Found(f"webcam:{device.path}", device.title, tuple(map(str, device.modes))) for device in _v4l2.devices()]
+
+
+def claims(path: Path) -> bool:
+    """Take a device node that is named without `webcam:`."""
+    return path.is_char_device()
 
 
 class Webcam:

@@ -1,0 +1,331 @@
+"""What picamera2 hands out, against the same picture computed by hand, and what is asked of it; no camera is needed.
+
+The real picamera2 runs in tests/vm.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_app import preprocess
+from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture
+from edge_app.records import Box
+from edge_app.sources import picamera
+from edge_app.sources._base import Request
+from edge_app.sources.picamera import SmallAndFull, color_standard, lores_size, to_picture
+
+WIDTH, HEIGHT = 384, 256
+SHAPE = (32, 32)
+FACTOR = HEIGHT // SHAPE[0]
+PADDING = 64
+# Luma weights of red and blue, and whether luma ends at 255: ITU-R BT.601-7 and BT.709-6; sYCC is BT.601 of full range.
+STANDARDS = {"SMPTE170M": (0.299, 0.114, False), "sYCC": (0.299, 0.114, True), "Rec709": (0.2126, 0.0722, False)}
+
+
+def planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make a luma plane and two of chroma at half size, slowly changing and within the limits of all standards."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    luma = 120 + 50 * np.sin(x / 40) * np.cos(y / 30)
+    u, v = 128 + 30 * np.cos(x[::2, ::2] / 60), 128 + 30 * np.sin(y[::2, ::2] / 50)
+    return luma.round().astype(np.uint8), u.round().astype(np.uint8), v.round().astype(np.uint8)
+
+
+def averaged(plane: np.ndarray, factor: int) -> np.ndarray:
+    """Cut the middle square out of a plane and average blocks of factor x factor in floating point."""
+    height = plane.shape[0]
+    left = (plane.shape[1] - height) // 2
+    square = plane[:, left : left + height].astype(float)
+    return square.reshape(height // factor, factor, height // factor, factor, *plane.shape[2:]).mean((1, 3))
+
+
+def by_hand(standard: str) -> np.ndarray:
+    """Return the patch of the planes, (32, 32, 3) RGB in floating point."""
+    red_weight, blue_weight, is_full = STANDARDS[standard]
+    luma, u, v = planes()
+    luma, u, v = averaged(luma, FACTOR), averaged(u, FACTOR // 2) - 128, averaged(v, FACTOR // 2) - 128
+    luma, chroma = (luma, 1.0) if is_full else ((luma - 16) * 255 / 219, 255 / 224)
+    red, blue = luma + 2 * (1 - red_weight) * chroma * v, luma + 2 * (1 - blue_weight) * chroma * u
+    green = (luma - red_weight * red - blue_weight * blue) / (1 - red_weight - blue_weight)
+    return np.stack([red, green, blue], 2).clip(0, 255)
+
+
+def assert_patch(picture: Any, patch: np.ndarray) -> None:
+    """Check that the classifier sees the patch, within the roundings of uint8 on the way."""
+    off = np.abs(preprocess.patch(picture, SHAPE) - patch)
+    assert off.max() <= 2.0
+    assert off.mean() <= 0.75
+
+
+def stream(name: str) -> dict[str, Any]:
+    """Return a granted stream as picamera2 describes it."""
+    return {"format": name, "size": (WIDTH, HEIGHT), "stride": WIDTH + PADDING, "framesize": 0}
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+@pytest.mark.parametrize("padding", [0, PADDING])
+def test_yuv420(standard: str, padding: int) -> None:
+    """YUV420 in rows of the stream's stride gives the patch of its planes, in each colour standard."""
+    luma, u, v = planes()
+    chroma = np.full((HEIGHT, (WIDTH + padding) // 2), 255, np.uint8)  # V rows below U rows
+    chroma[:, : WIDTH // 2] = np.vstack([u, v])
+    array = np.vstack([np.pad(luma, ((0, 0), (0, padding)), constant_values=255), chroma.reshape(HEIGHT // 2, -1)])
+    assert_patch(to_picture(array, stream("YUV420"), standard), by_hand(standard))
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+@pytest.mark.parametrize("padding", [0, PADDING])
+def test_nv12(standard: str, padding: int) -> None:
+    """NV12 gives the same patch, padded or (as picamera2 hands it out) not."""
+    luma, u, v = planes()
+    array = np.vstack([luma, np.stack([u, v], 2).reshape(HEIGHT // 2, WIDTH)])
+    array = np.pad(array, ((0, 0), (0, padding)), constant_values=255)
+    assert_patch(to_picture(array, stream("NV12"), standard), by_hand(standard))
+
+
+@pytest.mark.parametrize("padding", [0, 16])
+@pytest.mark.parametrize(("name", "channels"), [("RGB888", 3), ("BGR888", 3), ("XRGB8888", 4), ("XBGR8888", 4)])
+def test_packed(name: str, channels: int, padding: int) -> None:
+    """libcamera's RGB888 is B, G, R in memory, its BGR888 R, G, B; what exceeds the size is not part of the picture."""
+    rgb = np.stack([plane.repeat(1 if plane.shape[0] == HEIGHT else 2, 0) for plane in planes()[:1] * 3], 2)
+    rgb = (rgb * np.array([1.0, 0.5, 0.25])).astype(np.uint8)
+    stored = rgb if name in ("BGR888", "XBGR8888") else rgb[..., ::-1]
+    array = np.full((HEIGHT, WIDTH + padding, channels), 255, np.uint8)
+    array[:, :WIDTH, :3] = stored
+    assert_patch(to_picture(array, stream(name), "sYCC"), averaged(rgb, FACTOR))
+
+
+def test_unknown_format() -> None:
+    """A format that nobody handles is named."""
+    with pytest.raises(PictureError, match="SBGGR10"):
+        to_picture(np.zeros((2, 2), np.uint8), stream("SBGGR10"), None)
+
+
+def test_color_standards() -> None:
+    """libcamera's names lead to the standards; what is not stated is taken for full range, as JPEG is."""
+    assert color_standard("SMPTE170M") is BT601
+    assert color_standard("Rec709") is BT709
+    assert color_standard("sYCC") is color_standard(None) is color_standard("sRGB") is BT601_FULL
+
+
+SIDES = st.integers(1, 2000).map(lambda half: 2 * half)
+
+
+@given(SIDES, SIDES, st.integers(1, 500))
+def test_lores_size(width: int, height: int, side_px: int) -> None:
+    """`lores` is even, large enough by less than one step of two, and of the same aspect as far as even sides allow."""
+    small = lores_size((width, height), side_px)
+    assert all(side % 2 == 0 for side in small)
+    assert side_px <= min(small) < side_px + 2
+    for side, full in zip(small, (width, height), strict=True):
+        assert 0 <= side - full * side_px / min(width, height) < 2
+
+
+def test_lores_of_a_usual_camera() -> None:
+    """A patch of 32 pixels asks a 4:3 camera for 150x112."""
+    assert lores_size((640, 480), preprocess.min_side_px(SHAPE)) == (150, 112)
+
+
+def test_small_where_it_suffices() -> None:
+    """The small picture serves the model, the full one whoever wants more, or a part that is too small in the small one."""
+    small, full = (ArrayPicture(np.full((side * 3 // 4, side, 3), side % 256, np.uint8)) for side in (160, 640))
+    both = SmallAndFull(small, full)
+    assert both.size_px == (640, 480)
+    assert both.rgb(Box(80, 0, 480, 480), 112)[0, 0, 0] == 160
+    assert both.rgb(Box(80, 0, 480, 480), 121)[0, 0, 0] == 640 % 256
+    assert both.rgb(Box(80, 0, 240, 240), 112)[0, 0, 0] == 640 % 256
+    assert both.rgb().shape == (480, 640, 3)
+
+
+class FakeRequest:
+    """A finished request of picamera2."""
+
+    def __init__(self, camera: FakePicamera2) -> None:
+        self._camera = camera
+        camera.held += 1
+
+    def get_metadata(self) -> dict[str, Any]:
+        """Say that the picture was taken a tenth of a second ago."""
+        return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 100_000_000}
+
+    def make_array(self, name: str) -> np.ndarray:
+        """Return a grey array of the stream."""
+        granted = self._camera.configuration[name]
+        width, height = granted["size"]
+        rows = (height * 3 // 2, width) if granted["format"] == "YUV420" else (height, width, 3)
+        return np.full(rows, 128, np.uint8)
+
+    def release(self) -> None:
+        """Give it back."""
+        self._camera.held -= 1
+
+
+class FakePicamera2:
+    """Grants what it is asked for, as far as edge-app asks picamera2 0.3.38 for anything."""
+
+    made: list[FakePicamera2] = []  # noqa: RUF012
+    infos: list[dict[str, Any]] = []  # noqa: RUF012
+    properties: dict[str, Any] = {}  # noqa: RUF012
+    format = ""
+
+    def __init__(self, number: int) -> None:
+        self.calls: list[str] = []
+        self.held = 0
+        self.failure: Exception | None = None
+        self.camera_properties = type(self).properties
+        self.camera_controls = {"FrameDurationLimits": (1, 2, 3)} if type(self).properties else {}
+        type(self).made.append(self)
+
+    @classmethod
+    def global_camera_info(cls) -> list[dict[str, Any]]:
+        """List the cameras."""
+        return cls.infos
+
+    def create_video_configuration(self, **parts: Any) -> dict[str, Any]:
+        """Return the configuration, refusing what picamera2 refuses."""
+        assert set(parts["controls"]) <= ({"FrameRate"} if self.camera_controls else set())
+        return {"lores": None, "raw": None, "colour_space": "sYCC", **parts}
+
+    def configure(self, configuration: dict[str, Any]) -> None:
+        """Grant it."""
+        self.calls.append("configure")
+        self.configuration = configuration
+        if self.format:
+            configuration["main"]["format"] = self.format
+
+    def camera_configuration(self) -> dict[str, Any]:
+        """Return what was granted."""
+        return self.configuration
+
+    def start(self) -> None:
+        """Start."""
+        self.calls.append("start")
+
+    def capture_request(self, wait: float) -> FakeRequest:
+        """Return a request, or fail as told."""
+        if self.failure is not None:
+            raise self.failure
+        return FakeRequest(self)
+
+    def cancel_all_and_flush(self) -> None:
+        """Forget what is waiting."""
+        self.calls.append("cancel")
+
+    def stop(self) -> None:
+        """Stop, or fail as told."""
+        self.calls.append("stop")
+        if self.failure is not None:
+            raise RuntimeError("cannot stop")
+
+
+PI = {"Model": "imx219", "Id": "/base/soc/i2c0mux/i2c@1/imx219@10"}
+USB = {"Model": "Some webcam", "Id": "/base/scb/pcie@7d500000/pci@0,0/usb@0,0-1.4:1.0-046d:0825"}
+
+
+@pytest.fixture
+def pi(monkeypatch: pytest.MonkeyPatch) -> type[FakePicamera2]:
+    """Pretend that picamera2 is there, with one camera of a Raspberry Pi."""
+
+    class Fake(FakePicamera2):
+        made, infos, properties = [], [PI], {"ColorFilterArrangement": 0}
+
+    monkeypatch.setattr(picamera, "_picamera2", lambda: Fake)
+    return Fake
+
+
+def test_pi_gets_two_streams(pi: type[FakePicamera2]) -> None:
+    """A Raspberry Pi's ISP shrinks for the model; both streams come for a viewer, and the time is the sensor's."""
+    camera = picamera.Picamera(Request(wants_full=True))
+    assert camera.open() == "picamera:0"
+    capture = camera.read()
+    assert capture is not None
+    assert isinstance(capture.picture, SmallAndFull)
+    assert capture.picture.size_px == (640, 480)
+    assert 0.09 < time.monotonic() - capture.captured_s < 1
+    assert pi.made[0].configuration["lores"] == {"size": (150, 112), "format": "YUV420"}
+    assert pi.made[0].held == 0
+
+
+def test_only_lores_without_a_viewer(pi: type[FakePicamera2]) -> None:
+    """Nobody copies the main stream when nobody looks."""
+    camera = picamera.Picamera(Request())
+    camera.open()
+    capture = camera.read()
+    assert capture is not None
+    assert capture.picture.size_px == (150, 112)
+
+
+def test_other_cameras_get_one_stream(pi: type[FakePicamera2]) -> None:
+    """A camera that no Raspberry Pi's ISP serves is asked neither for a second stream nor for a rate it cannot set."""
+    pi.properties = {}
+    camera = picamera.Picamera(Request())
+    camera.open()
+    capture = camera.read()
+    assert capture is not None
+    assert capture.picture.size_px == (640, 480)
+    assert pi.made[0].configuration["lores"] is None
+
+
+def test_unhandled_format_is_refused_at_once(pi: type[FakePicamera2]) -> None:
+    """A camera that delivers what nobody handles does not start."""
+    pi.format = "MJPEG"
+    with pytest.raises(SourceError, match="picamera:0 delivers MJPEG"):
+        picamera.Picamera(Request()).open()
+    assert pi.made[0].calls[-1] == "stop"
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), RuntimeError("gone")])
+def test_lost_and_reopened(pi: type[FakePicamera2], failure: Exception) -> None:
+    """A camera that stalls or fails is lost; it is stopped, and started again with the same object."""
+    camera = picamera.Picamera(Request())
+    camera.open()
+    pi.made[0].failure = failure
+    with pytest.raises(CameraLost):
+        camera.read()
+    camera.close()
+    pi.made[0].failure = None
+    camera.open()
+    assert camera.read() is not None
+    assert pi.made[0].calls == ["configure", "start", "cancel", "stop", "configure", "start"]
+    assert len(pi.made) == 1
+
+
+def test_damaged_picture_is_given_back(pi: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request goes back to the camera even when its picture cannot be made: else the camera starves."""
+    camera = picamera.Picamera(Request())
+    camera.open()
+    monkeypatch.setattr(FakeRequest, "make_array", lambda *_: np.zeros((2, 2), np.uint8))
+    with pytest.raises(PictureError):
+        camera.read()
+    assert pi.made[0].held == 0
+
+
+def test_numbers(pi: type[FakePicamera2]) -> None:
+    """A camera that is not there is named, and so is what is no number."""
+    with pytest.raises(SourceError, match="picamera:1 does not exist: picamera2 sees 1 camera"):
+        picamera.connect(Request(argument="1"))
+    with pytest.raises(SourceError, match="picamera:left is not a number"):
+        picamera.connect(Request(argument="left"))
+
+
+def test_usb_cameras_are_left_to_webcam(pi: type[FakePicamera2]) -> None:
+    """libcamera lists USB cameras too; the numbers of the others stay picamera2's."""
+    pi.infos = [USB, PI]
+    assert [found.select for found in picamera.discover()] == ["picamera:1"]
+
+
+def test_busy_says_what_libcamera_said(pi: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera in use is named, with the cause that picamera2 hides."""
+
+    def refuse(self: FakePicamera2, number: int) -> None:
+        raise RuntimeError("Camera __init__ sequence did not complete.") from RuntimeError("Device or resource busy")
+
+    monkeypatch.setattr(FakePicamera2, "__init__", refuse)
+    with pytest.raises(SourceError, match="picamera:0 cannot be opened.*Device or resource busy"):
+        picamera.connect(Request())

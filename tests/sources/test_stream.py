@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_app import sources
+from edge_app._opencv import cv2
+from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.pictures import JpegPicture
+from edge_app.records import Frame, Outage
+from edge_app.sources import _address, _mjpeg
+from edge_app.sources._base import Request, Source
+from edge_app.sources.stream import Stream, fetch, reason
+from tests.servers import PICTURES, HttpCamera, RtspCamera, first
+
+Open = Callable[[str], Source]
+
+
+@pytest.fixture
+def open_stream() -> Iterator[Open]:
+    """Connect, and close at the end whatever happens."""
+    opened: list[Source] = []
+
+    def connect(url: str) -> Source:
+        opened.append(sources.connect(url, Request()))
+        return opened[-1]
+
+    yield connect
+    for source in opened:
+        source.close()
+
+
+def grey(frame: Frame | Outage) -> float:
+    """Return the mean grey level of a frame."""
+    assert isinstance(frame, Frame)
+    return float(frame.picture.rgb().mean())
+
+
+# --- MJPEG over HTTP ---
+
+
+@pytest.mark.parametrize("dialect", ["/mjpeg", "/bare", "/dashes", "/plain"])
+def test_every_dialect_of_mjpeg_gives_pictures(http_camera: HttpCamera, open_stream: Open, dialect: str) -> None:
+    """Lengths or none, dashes or none: the pictures arrive whole, in order, and undecoded."""
+    source = open_stream(http_camera.url(dialect))
+    frames = [first(source, Frame, 3) for _ in range(8)]
+    assert all(isinstance(frame, Frame) and isinstance(frame.picture, JpegPicture) for frame in frames)
+    assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
+    for frame in frames:
+        assert grey(frame) == pytest.approx(10 * (frame.index % len(PICTURES)), abs=1)
+    assert source.is_live and source.is_sequence
+
+
+def test_a_stream_survives_the_death_of_its_server(http_camera: HttpCamera, open_stream: Open) -> None:
+    """A killed server is an outage within 3 s, a new one on the same port gives frames within 5 s; same source."""
+    source = open_stream(http_camera.url("/mjpeg"))
+    first(source, Frame, 3)
+    http_camera.kill()
+    outage = first(source, Outage, 3)
+    assert "refused" in outage.reason or "ended" in outage.reason or "broke" in outage.reason
+    http_camera.start()
+    again = first(source, Frame, 5)
+    assert again.captured_s > outage.since_s
+
+
+def test_a_stalled_server_is_an_outage(http_camera: HttpCamera, open_stream: Open) -> None:
+    """A connection that stays open and says nothing is noticed within 3 s of the last picture."""
+    source = open_stream(http_camera.url("/stalls"))
+    first(source, Frame, 3)
+    assert first(source, Outage, 3.5)
+
+
+def test_a_read_returns_in_time_while_bytes_trickle(http_camera: HttpCamera) -> None:
+    """Data that comes byte by byte does not hold a read for more than two seconds."""
+    camera = Stream(Request(argument=http_camera.url("/trickles")))
+    camera.open()
+    started_s = time.monotonic()
+    assert camera.read() is None
+    assert time.monotonic() - started_s < 2
+    camera.close()
+
+
+def test_torn_pictures_are_counted_and_the_others_arrive(http_camera: HttpCamera, open_stream: Open) -> None:
+    """A torn part costs that part alone: it is dropped and counted, and no frame shows half a picture."""
+    source = open_stream(http_camera.url("/torn"))
+    frames = [first(source, Frame, 3) for _ in range(10)]
+    assert all(np.ptp(frame.picture.rgb()) <= 2 for frame in frames if isinstance(frame, Frame))
+    assert source.dropped >= 4
+
+
+def test_the_reader_says_that_a_part_is_torn(http_camera: HttpCamera) -> None:
+    """A part that is not a whole JPEG is a PictureError, and the next read goes on."""
+    camera = Stream(Request(argument=http_camera.url("/torn")))
+    camera.open()
+    assert camera.read() is not None
+    with pytest.raises(PictureError, match="torn"):
+        camera.read()
+    assert camera.read() is not None
+    camera.close()
+
+
+def test_bytes_without_a_boundary_do_not_fill_the_memory(http_camera: HttpCamera) -> None:
+    """A server that sends anything but parts is given up after 64 kB of headers or 16 MB of part."""
+    camera = Stream(Request(argument=http_camera.url("/endless")))
+    camera.open()
+    with pytest.raises(CameraLost, match="something else than MJPEG"):
+        camera.read()
+    camera.close()
+    parser = _mjpeg.Multipart("frame")
+    assert parser.feed(b"--frame\r\n\r\n") == []
+    with pytest.raises(CameraLost, match="without a boundary"):
+        for _ in range(18):
+            parser.feed(b"\0" * (1 << 20))
+    with pytest.raises(CameraLost, match="announces a picture of 99999999 bytes"):
+        _mjpeg.Multipart("frame").feed(b"--frame\r\nContent-Length: 99999999\r\n\r\n")
+
+
+def test_single_pictures_are_asked_for_again(http_camera: HttpCamera) -> None:
+    """A server of single JPEGs is polled at the rate the run asks for."""
+    source = sources.connect(http_camera.url("/snapshot"), Request(fps=20))
+    frames = [first(source, Frame, 3) for _ in range(5)]
+    source.close()
+    assert len({grey(frame) for frame in frames}) == 5
+    spacing_s = np.diff([frame.captured_s for frame in frames if isinstance(frame, Frame)])
+    assert spacing_s.min() > 0.02
+
+
+def test_a_video_on_a_web_server_plays_at_its_own_pace(
+    http_camera: HttpCamera, open_stream: Open, tmp_path: Path
+) -> None:
+    """What FFmpeg reads over HTTP comes at the stream's own times, not in bursts."""
+    http_camera.film = film(tmp_path / "film.avi", frames=20, fps=20)  # type: ignore[attr-defined]
+    source = open_stream(http_camera.url("/film"))
+    frames = [first(source, Frame, 5) for _ in range(10)]
+    spacing_s = np.diff([frame.captured_s for frame in frames if isinstance(frame, Frame)])
+    assert np.median(spacing_s) == pytest.approx(0.05, abs=0.02)
+
+
+def film(path: Path, frames: int, fps: float) -> bytes:
+    """Write a small video and return its bytes."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    for index in range(frames):
+        writer.write(np.full((48, 64, 3), 10 * index, np.uint8))
+    writer.release()
+    return path.read_bytes()
+
+
+# --- Servers that are none ---
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/nothing", "not found (404)"),
+        ("/page", "not a stream but text/html"),
+        ("/png", "not a stream but image/png"),
+        ("/noise", "no video that can be decoded"),
+        ("/login", "wants a login (401)"),
+        ("/silent", "timed out"),
+    ],
+)
+def test_what_is_no_stream_is_refused_at_once(http_camera: HttpCamera, path: str, expected: str) -> None:
+    """A first opening that fails ends with one line that names the address and the reason."""
+    with pytest.raises(SourceError) as caught:
+        sources.connect(http_camera.url(path), Request())
+    assert expected in str(caught.value)
+    assert http_camera.url(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "http", "https"])
+def test_a_closed_port_is_named(scheme: str) -> None:
+    """Connection refused is told as that, whatever the protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(SourceError, match="connection refused"):
+        sources.connect(f"{scheme}://127.0.0.1:{port}/", Request())
+
+
+def test_an_unknown_host_and_a_wrong_protocol_are_named(http_camera: HttpCamera) -> None:
+    """A host that does not exist, a web server asked for RTSP, and plain HTTP asked for TLS are told apart."""
+    with pytest.raises(SourceError, match="no such host"):
+        sources.connect("http://camera.invalid/stream", Request())
+    with pytest.raises(SourceError, match="does not answer like an RTSP server"):
+        sources.connect(f"rtsp://127.0.0.1:{http_camera.port}/", Request())
+    with pytest.raises(SourceError, match="without the s"):
+        sources.connect(f"https://127.0.0.1:{http_camera.port}/mjpeg", Request())
+
+
+@pytest.mark.parametrize("url", ["http://", "rtsp://host:port/", "http://[::1/", "http://host/a b", "stream:cam"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    """A malformed address is a SourceError, not a traceback."""
+    with pytest.raises(SourceError, match="no address of a stream"):
+        sources.connect(url, Request())
+
+
+# --- Passwords ---
+
+
+@pytest.mark.parametrize("path", ["/login", "/digest"])
+def test_the_password_of_the_address_opens_the_stream_and_appears_nowhere(
+    http_camera: HttpCamera, open_stream: Open, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Basic and Digest work; names, outages, threads and logs do not contain the password."""
+    caplog.set_level(logging.DEBUG)
+    source = open_stream(http_camera.url(path, "eve:pa%2Fss%401@"))
+    first(source, Frame, 3)
+    http_camera.kill()
+    outage = first(source, Outage, 3)
+    http_camera.start()
+    first(source, Frame, 5)
+    said = [source.name, str(outage), caplog.text, *(thread.name for thread in threading.enumerate())]
+    assert not any("pa%2Fss" in text or "pa/ss" in text for text in said)
+    assert source.name == http_camera.url(path, "eve:***@")
+
+
+def test_a_wrong_password_is_told_without_repeating_it(http_camera: HttpCamera) -> None:
+    """A refused login says so."""
+    with pytest.raises(SourceError, match=r"eve:\*\*\*@.*refused \(401\)") as caught:
+        sources.connect(http_camera.url("/login", "eve:guess@"), Request())
+    assert "guess" not in repr(caught.value)
+
+
+@given(
+    user=st.text("abcXYZ019._-", min_size=0, max_size=5),
+    password=st.text("secretXYZ/@:?#%&=!", min_size=1, max_size=8).map(lambda text: "Q7" + text + "7Q"),
+    rest=st.sampled_from(["", "/", "/a@b", ":8554/x?y=1", "/?user=a&x=y@z"]),
+)
+def test_no_password_survives_masking(user: str, password: str, rest: str) -> None:
+    """However a password is misspelt into a URL, neither the masked address nor an error contains its beginning."""
+    url = f"rtsp://{user}:{password}@host{rest}"
+    assert "Q7" not in _address.masked(url)
+    try:
+        assert "Q7" not in repr(_address.parse(url))
+    except SourceError as error:
+        assert "Q7" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["password", "pwd", "loginpas", "token", "api_key"])
+def test_secrets_in_the_query_are_masked(name: str) -> None:
+    """Cameras that take the password as a parameter get the same care."""
+    assert _address.masked(f"http://cam/v?user=eve&{name}=hunter2&q=1") == f"http://cam/v?user=eve&{name}=***&q=1"
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://cam:8554/live", "http://cam/a@b", "https://eve@cam/x", "http://[::1]:80/x?q=1"]
+)
+def test_an_address_without_a_password_stays_as_it_is(url: str) -> None:
+    """Masking changes nothing else."""
+    assert _address.masked(url) == url
+    assert _address.parse(url).public == url
+
+
+def test_reasons_never_quote_what_python_says_about_a_url() -> None:
+    """An unforeseen error of the network library is told in general words, as its text may quote the address."""
+    address = _address.parse("http://eve:hunter2@cam/")
+    assert "hunter2" not in reason(ValueError("nonsense in http://eve:hunter2@cam/"), address)
+    assert reason(OSError(113, "No route to host"), address) == "No route to host"
+    with pytest.raises(SourceError, match="refused"):
+        fetch(dataclasses.replace(address, bare="http://127.0.0.1:9/"))
+
+
+# --- The multipart parser ---
+
+
+@st.composite
+def cut_up_bodies(draw: st.DrawFn) -> tuple[str, list[bytes], list[bytes]]:
+    """Draw a dialect, the parts of a body in it, and the body in pieces."""
+    parameter, delimiter = draw(st.sampled_from([("frame", b"--frame"), ("--frame", b"--frame"), ("frame", b"frame")]))
+    with_length, newline = draw(st.booleans()), draw(st.sampled_from([b"\r\n", b"\n"]))
+    parts = draw(st.lists(st.binary(max_size=40).map(lambda data: b"\xff\xd8" + data + b"\xff\xd9"), max_size=5))
+    body = b""
+    for part in parts:
+        length = b"content-length:%d" % len(part) + newline if with_length else b""
+        body += newline + delimiter + newline + b"Content-Type: image/jpeg" + newline + length + newline + part
+    body += newline + delimiter
+    cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=8)))
+    return parameter, parts, [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+
+@given(cut_up_bodies())
+def test_how_a_body_is_cut_up_does_not_matter(drawn: tuple[str, list[bytes], list[bytes]]) -> None:
+    """The parts come out as they went in, whatever the network does to the packets."""
+    parameter, parts, pieces = drawn
+    parser = _mjpeg.Multipart(parameter)
+    assert [part for piece in pieces for part in parser.feed(piece)] == parts
+
+
+@given(st.lists(st.binary(max_size=200), max_size=20), st.sampled_from(["frame", "", "--", "-", "é("]))
+def test_the_parser_survives_anything(pieces: list[bytes], boundary: str) -> None:
+    """Arbitrary bytes give parts or nothing, never another error than CameraLost."""
+    parser = _mjpeg.Multipart(boundary)
+    for piece in pieces:
+        try:
+            parser.feed(piece)
+        except CameraLost:
+            return
+
+
+def test_headers_before_the_first_boundary_are_understood() -> None:
+    """Some firmware sends the first part's headers without a boundary before them."""
+    part = b"Content-Type: image/jpeg\r\nContent-Length: 4\r\n\r\n\xff\xd8\xff\xd9\r\n--x\r\n"
+    assert _mjpeg.Multipart("x").feed(part + part) == [b"\xff\xd8\xff\xd9"] * 2
+
+
+# --- RTSP ---
+
+
+@pytest.mark.parametrize("path", ["/h264", "/jpeg"])
+def test_rtsp_gives_pictures(rtsp_camera: RtspCamera, open_stream: Open, path: str) -> None:
+    """H.264 and JPEG over RTSP arrive as pictures of the right size, in colour and in order."""
+    source = open_stream(rtsp_camera.url(path))
+    frames = [first(source, Frame, 10) for _ in range(5)]
+    assert [frame.picture.size_px for frame in frames if isinstance(frame, Frame)] == [(320, 240)] * 5
+    times_s = [frame.captured_s for frame in frames if isinstance(frame, Frame)]
+    assert times_s == sorted(times_s)
+    assert isinstance(frames[-1], Frame)
+    # GStreamer's test picture has a yellow bar beside a white one at the top left.
+    red, green, blue = frames[-1].picture.rgb()[60, 68]
+    assert red > 150 and green > 150 and blue < 100
+
+
+def test_rtsp_survives_the_death_of_its_server(rtsp_camera: RtspCamera, open_stream: Open) -> None:
+    """A killed server is an outage within 3 s, a new one on the same port gives frames within 5 s; same source."""
+    source = open_stream(rtsp_camera.url("/h264"))
+    first(source, Frame, 10)
+    rtsp_camera.kill()
+    assert first(source, Outage, 3)
+    rtsp_camera.start()
+    assert first(source, Frame, 5)
+
+
+def test_a_frozen_rtsp_server_is_an_outage(rtsp_camera: RtspCamera, open_stream: Open) -> None:
+    """A server that keeps the connection and stops sending is noticed within 3 s, and used again when it goes on."""
+    source = open_stream(rtsp_camera.url("/h264"))
+    first(source, Frame, 10)
+    os.kill(rtsp_camera.process.pid, signal.SIGSTOP)
+    try:
+        assert first(source, Outage, 3)
+    finally:
+        os.kill(rtsp_camera.process.pid, signal.SIGCONT)
+    assert first(source, Frame, 12)
+
+
+def test_rtsp_says_what_is_wrong(rtsp_camera: RtspCamera) -> None:
+    """A path that does not exist is told as that, though FFmpeg is silent."""
+    with pytest.raises(SourceError, match=r"not found \(404\)"):
+        sources.connect(rtsp_camera.url("/nothing"), Request())
+
+
+def test_rtsp_logs_in(rtsp_ready: None) -> None:
+    """User and password of the address are used; without or with wrong ones the refusal is told."""
+    camera = RtspCamera("--login", "eve:hunter2")
+    try:
+        with pytest.raises(SourceError, match=r"wants a login \(401\)"):
+            sources.connect(camera.url("/jpeg"), Request())
+        with pytest.raises(SourceError, match=r"eve:\*\*\*@127.*refused \(401\)"):
+            sources.connect(camera.url("/jpeg", "eve:guess@"), Request())
+        source = sources.connect(camera.url("/jpeg", "eve:hunter2@"), Request())
+        assert first(source, Frame, 10)
+        assert "hunter2" not in source.name
+        source.close()
+    finally:
+        camera.kill()
+
+
+def test_rtsp_plays_the_pictures_it_is_given(rtsp_ready: None, tmp_path: Path) -> None:
+    """Known pictures come through the whole chain with their colours."""
+    orange = np.full((240, 320, 3), (0, 128, 255), np.uint8)
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index:03d}.jpg"), orange)
+    camera = RtspCamera("--pictures", str(tmp_path / "%03d.jpg"))
+    try:
+        source = sources.connect(camera.url("/h264"), Request())
+        frame = first(source, Frame, 10)
+        assert isinstance(frame, Frame)
+        assert frame.picture.rgb().mean((0, 1)) == pytest.approx([255, 128, 0], abs=8)
+        source.close()
+    finally:
+        camera.kill()
+
+
+# --- Stopping ---
+
+
+@pytest.mark.parametrize("path", ["/mjpeg", "/snapshot", "/stalls"])
+def test_a_stop_ends_the_iteration_in_a_quarter_of_a_second(http_camera: HttpCamera, path: str) -> None:
+    """Whatever a stream is waiting for, a stop is obeyed within 0.25 s (and a little for a busy machine)."""
+    request = Request()
+    source = sources.connect(http_camera.url(path), request)
+    first(source, Frame, 3)
+    stopped_s: list[float] = []
+
+    def stop() -> None:
+        stopped_s.append(time.monotonic())
+        request.stop.set()
+
+    timer = threading.Timer(0.3, stop)
+    timer.start()
+    for _ in source:
+        pass
+    assert time.monotonic() - stopped_s[0] < 0.25 + 0.1
+    timer.join()
+    source.close()

@@ -1,0 +1,195 @@
+"""Choosing a webcam's mode, refusing what is no webcam, and damaged buffers; the real kernel camera is in tests/vm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_app._opencv import cv2
+from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.sources import _v4l2, webcam
+from edge_app.sources._base import Request
+from edge_app.sources._v4l2 import Device, Mode
+
+SIDES_PX = ((160, 120), (176, 144), (320, 240), (352, 288), (640, 480), (1280, 720))
+USUAL = Device("/dev/video0", "usual", tuple(Mode(fourcc, *side) for fourcc in ("YUYV", "MJPG") for side in SIDES_PX))
+
+
+def test_smallest_that_serves() -> None:
+    """Without a viewer the smallest mode that gives the model its pixels is taken, MJPG before YUYV."""
+    assert webcam.choose_mode(USUAL, Request(min_side_px=112)) == Mode("MJPG", 160, 120)
+    assert webcam.choose_mode(USUAL, Request(min_side_px=121)) == Mode("MJPG", 320, 240)
+
+
+def test_usual_size_for_a_viewer() -> None:
+    """Who looks at the picture gets at least 640x480."""
+    assert webcam.choose_mode(USUAL, Request(wants_full=True)) == Mode("MJPG", 640, 480)
+
+
+def test_size_asked_for() -> None:
+    """The size asked for is taken, whoever looks; one the camera does not list is left to the driver."""
+    for wants_full in (False, True):
+        request = Request(size_px=(1280, 720), wants_full=wants_full)
+        assert webcam.choose_mode(USUAL, request) == Mode("MJPG", 1280, 720)
+    assert webcam.choose_mode(USUAL, Request(size_px=(123, 456))) is None
+
+
+def test_no_11_to_9() -> None:
+    """CIF and QCIF, which cameras cut out of the sensor, are taken only when nothing else serves."""
+    qcif, vga = Mode("YUYV", 176, 144), Mode("YUYV", 640, 480)
+    assert webcam.choose_mode(Device("", "", (qcif, vga)), Request()) == vga
+    assert webcam.choose_mode(Device("", "", (qcif,)), Request()) == qcif
+
+
+def test_raw_formats_first() -> None:
+    """A raw format of a larger size goes before a smaller one that OpenCV has to decode; odd formats are better than none."""
+    odd, raw = Mode("NV12", 160, 120), Mode("YUYV", 320, 240)
+    assert webcam.choose_mode(Device("", "", (odd, raw)), Request()) == raw
+    assert webcam.choose_mode(Device("", "", (odd,)), Request()) == odd
+
+
+def test_nothing_known() -> None:
+    """Where a device lists nothing (or cannot be asked) the driver chooses."""
+    assert webcam.choose_mode(None, Request()) is None
+    assert webcam.choose_mode(Device("", "", ()), Request()) is None
+
+
+MODES = st.builds(Mode, st.sampled_from(["MJPG", "YUYV", "NV12"]), st.integers(16, 2000), st.integers(16, 2000))
+
+
+@given(st.lists(MODES, max_size=8), st.integers(16, 500))
+def test_never_too_small(modes: list[Mode], side_px: int) -> None:
+    """Whatever a device lists, the mode is large enough, and none of its own kind that is large enough is smaller."""
+    chosen = webcam.choose_mode(Device("", "", tuple(modes)), Request(min_side_px=side_px))
+    if chosen is not None:
+        assert min(chosen.width_px, chosen.height_px) >= side_px
+        same = [m for m in modes if m.fourcc == chosen.fourcc and m.width_px * 9 != m.height_px * 11]
+        fitting = [m for m in same if min(m.width_px, m.height_px) >= side_px]
+        assert all(m.width_px * m.height_px >= chosen.width_px * chosen.height_px for m in fitting)
+
+
+def test_big_endian_format_has_a_readable_name() -> None:
+    """V4L2 marks big-endian formats by the top bit of the last letter; the list shows it as the kernel's tools do."""
+    assert str(Mode("XR1\xb5", 640, 480)) == "XR15-BE 640x480"
+
+
+linux_only = pytest.mark.skipif(not Path("/proc/version").exists(), reason="asks V4L2")
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("/dev/video98", "/dev/video98 does not exist"),
+        ("98", "/dev/video98 does not exist"),
+        ("/dev/null", "/dev/null does not answer as a camera"),
+        ("front", "webcam:front is neither a number nor a path"),
+    ],
+)
+def test_refused(argument: str, said: str) -> None:
+    """What is no webcam is named in one line that says where to look."""
+    with pytest.raises(SourceError) as refusal:
+        webcam.connect(Request(argument=argument))
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+class FakeCapture:
+    """OpenCV's capture of a camera that grants what it is asked for, and hands out one buffer."""
+
+    def __init__(self, buffer: np.ndarray | None) -> None:
+        self.buffer = buffer
+        self.asked: list[int] = []
+        self.values: dict[int, float] = {}
+
+    def isOpened(self) -> bool:  # noqa: N802
+        """Return yes."""
+        return True
+
+    def set(self, key: int, value: float) -> bool:
+        """Grant it."""
+        self.asked.append(key)
+        self.values[key] = value
+        return True
+
+    def get(self, key: int) -> float:
+        """Return what was granted."""
+        return self.values.get(key, 0.0)
+
+    def grab(self) -> bool:
+        """Succeed as long as there is a buffer."""
+        return self.buffer is not None
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        """Hand the buffer out."""
+        return True, self.buffer
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, fourcc: str, buffer: np.ndarray | None) -> tuple[webcam.Webcam, FakeCapture]:
+    """Open a fake camera of one mode of 64x48."""
+    capture = FakeCapture(buffer)
+    device = Device("/dev/video0", "fake", (Mode(fourcc, 64, 48),))
+    monkeypatch.setattr(_v4l2, "query", lambda _: device)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    camera = webcam.Webcam(Request(argument="0", min_side_px=32))
+    assert camera.open() == "webcam:/dev/video0"
+    return camera, capture
+
+
+def jpeg() -> np.ndarray:
+    """Encode a grey picture of 64x48."""
+    return cv2.imencode(".jpg", np.full((48, 64, 3), 77, np.uint8))[1].reshape(-1)
+
+
+@linux_only
+def test_negotiates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Format before size before rate: drivers reset the later ones when an earlier one changes."""
+    _, capture = opened(monkeypatch, "MJPG", jpeg())
+    assert capture.asked == [
+        cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS,
+        cv2.CAP_PROP_CONVERT_RGB,
+    ]  # fmt: skip
+
+
+@linux_only
+def test_whole_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole buffers of both raw formats become pictures of the size granted."""
+    for fourcc, buffer in (("MJPG", jpeg()[None]), ("YUYV", np.full((48, 128), 128, np.uint8))):
+        capture = opened(monkeypatch, fourcc, buffer)[0].read()
+        assert capture is not None
+        assert capture.picture.size_px == (64, 48)
+        assert capture.picture.rgb().shape == (48, 64, 3)
+
+
+@linux_only
+@pytest.mark.parametrize("kept", [0, 1, 2, 100, -70])
+def test_torn_jpeg(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """A JPEG that ends early is a damaged picture, not a grey one."""
+    with pytest.raises(PictureError, match="torn JPEG"):
+        opened(monkeypatch, "MJPG", jpeg()[:kept])[0].read()
+
+
+@linux_only
+@pytest.mark.parametrize("missing", [1, 64 * 48])
+def test_short_yuyv(monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
+    """A YUYV buffer without its last bytes is a damaged picture."""
+    with pytest.raises(PictureError, match="short YUYV"):
+        opened(monkeypatch, "YUYV", np.zeros(2 * 64 * 48 - missing, np.uint8))[0].read()
+
+
+@linux_only
+def test_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that gives nothing more is lost, and so is one that was closed."""
+    camera, _ = opened(monkeypatch, "YUYV", None)
+    with pytest.raises(CameraLost):
+        camera.read()
+    camera.close()
+    with pytest.raises(CameraLost):
+        camera.read()
