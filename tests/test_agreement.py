@@ -1,4 +1,4 @@
-"""A picture shrunk the cheap way agrees with the same picture shrunk from full size: photographs, as cameras send them."""
+"""A picture shrunk the cheap way agrees with the same picture shrunk from full size, on photographs."""
 
 from __future__ import annotations
 

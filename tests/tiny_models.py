@@ -85,9 +85,7 @@ def mean_model(kind: str, scale: float = 0.0, zero_point: int = 0, softmax: bool
     shares = made.tensor([1, 3], kind, 1 / 256 if scale else 0.0, -128 if kind == "int8" else 0)
     settings = schema.SoftmaxOptionsT()
     settings.beta = 1.0
-    made.operator(
-        schema.BuiltinOperator.SOFTMAX, [means], [shares], schema.BuiltinOptions.SoftmaxOptions, settings
-    )
+    made.operator(schema.BuiltinOperator.SOFTMAX, [means], [shares], schema.BuiltinOptions.SoftmaxOptions, settings)
     return made.finish(pictures, [shares])
 
 

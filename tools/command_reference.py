@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-COMMANDS = ("", "run", "sources", "models", "models list", "models show", "models verify", "models schema", "evaluate", "config")
+MODELS = ("models", "models list", "models show", "models verify", "models schema")
+COMMANDS = ("", "run", "sources", *MODELS, "evaluate", "config")
 WIDTH = "100"
 
 

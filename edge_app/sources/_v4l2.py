@@ -53,8 +53,12 @@ class Device:
 
 def devices() -> list[Device]:
     """Return every capture device that may be opened, in the order of the kernel's numbers."""
-    nodes = sorted(Path("/dev").glob("video[0-9]*"), key=lambda node: int(node.name[5:]))
-    return [device for device in map(_ask, nodes) if device is not None]
+    return [device for device in map(_ask, nodes()) if device is not None]
+
+
+def nodes() -> list[Path]:
+    """Return every /dev/videoN in the order of the kernel's numbers, whatever it is and whoever may open it."""
+    return sorted(Path("/dev").glob("video[0-9]*"), key=lambda node: int(node.name[5:]))
 
 
 def query(path: str) -> Device | None:
@@ -135,7 +139,7 @@ def holder(path: str) -> str | None:
     target = os.path.realpath(path)
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(link) == target and link.parts[2] != str(os.getpid()):
+            if str(link.readlink()) == target and link.parts[2] != str(os.getpid()):
                 name = Path("/proc", link.parts[2], "comm").read_text().strip()
                 return f"{name} (pid {link.parts[2]})"
         except OSError:

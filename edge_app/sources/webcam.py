@@ -93,7 +93,7 @@ class Webcam:
             raise CameraLost("the camera is closed")
         if not self._capture.grab():
             raise CameraLost("the camera gives no picture: unplugged, or its driver stalled")
-        captured_s = self._timestamp()
+        captured_s = _captured_s(self._capture)
         is_good, buffer = self._capture.retrieve()
         if not is_good or buffer is None:
             raise PictureError("the driver handed out an empty buffer")
@@ -113,13 +113,6 @@ class Webcam:
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_FPS, self._request.fps or DEFAULT_FPS)
-
-    def _timestamp(self) -> float:
-        """Return the kernel's time of capture, if it is on the monotonic clock and believable, else now."""
-        now_s = time.monotonic()
-        assert self._capture is not None
-        kernel_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3 if _LINUX else 0.0
-        return kernel_s if 0 <= now_s - kernel_s < 5 else now_s
 
     def _picture(self, buffer: npt.NDArray[np.uint8]) -> Picture:
         if self._fourcc == "MJPG":
@@ -158,6 +151,13 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
     return min(fitting, key=lambda m: (m.width_px * m.height_px, rank.get(m.fourcc, len(rank))), default=None)
 
 
+def _captured_s(capture: cv2.VideoCapture) -> float:
+    """Return the kernel's time of capture, if it is on the monotonic clock and believable, else now."""
+    now_s = time.monotonic()
+    kernel_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3 if _LINUX else 0.0
+    return kernel_s if 0 <= now_s - kernel_s < 5 else now_s
+
+
 def _path(argument: str) -> str:
     if not _LINUX:
         return argument or "0"
@@ -175,12 +175,9 @@ def _path(argument: str) -> str:
 
 def _hidden_devices() -> str:
     """Name the nodes this user may not open: they look like no camera at all."""
-    closed = [f"/dev/{name}" for name in _video_nodes() if not os.access(f"/dev/{name}", os.R_OK | os.W_OK)]
+    nodes = map(str, _v4l2.nodes()) if _LINUX else ()
+    closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     return f" ({', '.join(closed)}: no permission; {_JOIN_GROUP})" if closed else ""
-
-
-def _video_nodes() -> list[str]:
-    return sorted(name for name in os.listdir("/dev") if name.startswith("video") and name[5:].isdigit())
 
 
 _JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in again"

@@ -80,12 +80,10 @@ def video(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["toy", "folder", "video", "synthetic", "synthetic:free", "synthetic:jpeg", "auto"])
-def text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def text(request: pytest.FixtureRequest) -> str:
     """Name each source as a user would."""
-    if request.param == "auto":
-        # Without a camera `auto` is the synthetic one; a machine that has one tests its own camera here.
-        return "auto"
-    return request.getfixturevalue(request.param) if request.param.isalpha() and request.param != "synthetic" else request.param
+    # Without a camera `auto` is the synthetic one; a machine that has one tests its own camera here.
+    return request.getfixturevalue(request.param) if request.param in ("toy", "folder", "video") else request.param
 
 
 @pytest.fixture

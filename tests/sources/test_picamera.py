@@ -92,7 +92,7 @@ def test_nv12(standard: str, padding: int) -> None:
 @pytest.mark.parametrize("padding", [0, 16])
 @pytest.mark.parametrize(("name", "channels"), [("RGB888", 3), ("BGR888", 3), ("XRGB8888", 4), ("XBGR8888", 4)])
 def test_packed(name: str, channels: int, padding: int) -> None:
-    """libcamera's RGB888 is B, G, R in memory, its BGR888 R, G, B; what exceeds the size is not part of the picture."""
+    """The RGB888 of libcamera is B, G, R in memory, its BGR888 R, G, B; what exceeds the size is not part of the picture."""
     rgb = np.stack([plane.repeat(1 if plane.shape[0] == HEIGHT else 2, 0) for plane in planes()[:1] * 3], 2)
     rgb = (rgb * np.array([1.0, 0.5, 0.25])).astype(np.uint8)
     stored = rgb if name in ("BGR888", "XBGR8888") else rgb[..., ::-1]
@@ -108,7 +108,7 @@ def test_unknown_format() -> None:
 
 
 def test_color_standards() -> None:
-    """libcamera's names lead to the standards; what is not stated is taken for full range, as JPEG is."""
+    """The names that libcamera uses lead to the standards; what is not stated is taken for full range, as JPEG is."""
     assert color_standard("SMPTE170M") is BT601
     assert color_standard("Rec709") is BT709
     assert color_standard("sYCC") is color_standard(None) is color_standard("sRGB") is BT601_FULL
@@ -133,7 +133,7 @@ def test_lores_of_a_usual_camera() -> None:
 
 
 def test_small_where_it_suffices() -> None:
-    """The small picture serves the model, the full one whoever wants more, or a part that is too small in the small one."""
+    """The small picture serves the model; the full one whoever wants more, or a part too small in it."""
     small, full = (ArrayPicture(np.full((side * 3 // 4, side, 3), side % 256, np.uint8)) for side in (160, 640))
     both = SmallAndFull(small, full)
     assert both.size_px == (640, 480)
@@ -315,7 +315,7 @@ def test_numbers(pi: type[FakePicamera2]) -> None:
 
 
 def test_usb_cameras_are_left_to_webcam(pi: type[FakePicamera2]) -> None:
-    """libcamera lists USB cameras too; the numbers of the others stay picamera2's."""
+    """USB cameras, which libcamera lists too, are not listed; the numbers of the others stay picamera2's."""
     pi.infos = [USB, PI]
     assert [found.select for found in picamera.discover()] == ["picamera:1"]
 
@@ -327,5 +327,5 @@ def test_busy_says_what_libcamera_said(pi: type[FakePicamera2], monkeypatch: pyt
         raise RuntimeError("Camera __init__ sequence did not complete.") from RuntimeError("Device or resource busy")
 
     monkeypatch.setattr(FakePicamera2, "__init__", refuse)
-    with pytest.raises(SourceError, match="picamera:0 cannot be opened.*Device or resource busy"):
+    with pytest.raises(SourceError, match=r"picamera:0 cannot be opened.*Device or resource busy"):
         picamera.connect(Request())

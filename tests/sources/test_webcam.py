@@ -46,7 +46,7 @@ def test_no_11_to_9() -> None:
 
 
 def test_raw_formats_first() -> None:
-    """A raw format of a larger size goes before a smaller one that OpenCV has to decode; odd formats are better than none."""
+    """A larger raw format goes before a smaller one that has to be decoded; odd formats beat none."""
     odd, raw = Mode("NV12", 160, 120), Mode("YUYV", 320, 240)
     assert webcam.choose_mode(Device("", "", (odd, raw)), Request()) == raw
     assert webcam.choose_mode(Device("", "", (odd,)), Request()) == odd
@@ -132,7 +132,9 @@ class FakeCapture:
         """Do nothing."""
 
 
-def opened(monkeypatch: pytest.MonkeyPatch, fourcc: str, buffer: np.ndarray | None) -> tuple[webcam.Webcam, FakeCapture]:
+def opened(
+    monkeypatch: pytest.MonkeyPatch, fourcc: str, buffer: np.ndarray | None
+) -> tuple[webcam.Webcam, FakeCapture]:
     """Open a fake camera of one mode of 64x48."""
     capture = FakeCapture(buffer)
     device = Device("/dev/video0", "fake", (Mode(fourcc, 64, 48),))
