@@ -34,6 +34,7 @@ class Request:
         fps: frames a second asked for; None lets the source choose.
         rotate: degrees clockwise to turn each picture.
         flip: how to mirror each picture before turning it.
+        rate_hz: classifications a second at most: frames nobody takes in between are skipped, not dropped.
         is_realtime: play a video file at its own pace and drop what comes too late.
         stop: set when the run is to end; every wait of a source ends within 0.25 s of it.
     """
@@ -45,6 +46,7 @@ class Request:
     fps: float | None = None
     rotate: int = 0
     flip: Flip = "none"
+    rate_hz: float | None = None
     is_realtime: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 

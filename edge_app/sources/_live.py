@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ class LiveSource:
         self._captured = self._untaken = self._failures = 0
         self._reason: str | None = None  # why there is no picture, if more is known than that there is none
         self._good_s = self._opened_s = self._progress_s = clock()
+        self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
         self._ended, self._first_opened = threading.Event(), threading.Event()
         self._refusal: Exception | None = None
         self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
@@ -128,6 +130,8 @@ class LiveSource:
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None, timeout_s)
             frame, self._newest = self._newest, None
+            if frame is not None:
+                self._taken_s = self._clock()
         if frame is not None and self._clock() - self._good_s > STALE_S:
             self._untaken += 1  # The camera was lost while nobody looked: what it showed last is no longer true.
             return None
@@ -214,6 +218,7 @@ class LiveSource:
         self._captured += 1
         self._good_s, self._reason = self._clock(), None
         with self._changed:
-            self._untaken += self._newest is not None
+            is_skipped = self._good_s - self._taken_s < self._pause_s
+            self._untaken += self._newest is not None and not is_skipped
             self._newest = frame
             self._changed.notify()

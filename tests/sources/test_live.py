@@ -103,6 +103,20 @@ def test_newest_frame_wins_and_drops_are_counted(camera: Puppet, source: LiveSou
     assert source.dropped == 4
 
 
+def test_frames_between_two_wanted_ones_are_skipped_not_dropped(camera: Puppet) -> None:
+    """With a rate of one in ten seconds, what comes within ten seconds of a taken frame is no loss."""
+    source = LiveSource(camera, Request(rate_hz=0.1))
+    items = iter(source)
+    camera.show()
+    first(items, Frame)
+    for _ in range(5):
+        camera.show()
+    wait_until(camera.reads.empty)
+    assert isinstance(first(items, Frame), Frame)
+    assert source.dropped == 0
+    source.close()
+
+
 def test_frames_the_camera_lost_count_too(camera: Puppet, source: LiveSource) -> None:
     """What a camera reports as missed is dropped, and the index shows the gap."""
     camera.show(missed=3)
