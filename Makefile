@@ -50,9 +50,9 @@ docs-check:
 
 check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
 
-vm-test: ## the tests that boot a Debian machine with the kernel's virtual camera (half an hour)
+vm-test: ## the tests that boot Debian machines with virtual cameras (ten minutes; images: three more, once)
 	@$(ENVIRONMENT) $(VENV) test
-	$(VENV)/bin/python -m pytest -p no:cacheprovider tests/vm $(ARGS)
+	$(VENV)/bin/python -m pytest -s tests/vm $(ARGS)
 
 clean: ## remove the environments
 	rm -rf $(VENV) $(VENV)-tflite-runtime build *.egg-info

@@ -92,7 +92,7 @@ def test_nv12(standard: str, padding: int) -> None:
 @pytest.mark.parametrize("padding", [0, 16])
 @pytest.mark.parametrize(("name", "channels"), [("RGB888", 3), ("BGR888", 3), ("XRGB8888", 4), ("XBGR8888", 4)])
 def test_packed(name: str, channels: int, padding: int) -> None:
-    """The RGB888 of libcamera is B, G, R in memory, its BGR888 R, G, B; what exceeds the size is not part of the picture."""
+    """The RGB888 of libcamera is B, G, R in memory, its BGR888 R, G, B; what exceeds the size is left out."""
     rgb = np.stack([plane.repeat(1 if plane.shape[0] == HEIGHT else 2, 0) for plane in planes()[:1] * 3], 2)
     rgb = (rgb * np.array([1.0, 0.5, 0.25])).astype(np.uint8)
     stored = rgb if name in ("BGR888", "XBGR8888") else rgb[..., ::-1]
