@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edge_app")
 
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-
 
 def main(arguments: Sequence[str], stop: threading.Event) -> int:
     """Run one command.
@@ -47,30 +46,38 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         The exit code. See `errors`.
     """
     try:
+        _set_up_logging("--verbose" in arguments)
         words, kind, given = flags.parse(arguments)
         if words not in _COMMANDS or (not words and not given.get("version")):
             flags.parse([*words.split(), "--help"])
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else EXIT_USAGE
-    try:
-        _set_up_logging(bool(given.get("verbose")))
         if words != "run":
             service.die_on_signals(stop)
-        return _COMMANDS[words](_settle(words, kind, given), stop)
+        code = _COMMANDS[words](_settle(words, kind, given), stop)
+        if sys.stdout is not None:  # None where it was closed before the start
+            sys.stdout.flush()
+        return code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else EXIT_USAGE
     except EdgeAppError as error:
         for line in str(error).splitlines():
             log.error("%s", line)
         return error.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_OK  # Whoever read stdout has seen enough.
-    except Exception:
-        log.exception("this is a bug in edge-app; please report it with the lines below")
-        return EXIT_FAILED
+    except Exception as error:
+        return _report(error)
 
 
-def _settle(words: str, kind: type[flags.Command], given: dict[str, Any]) -> Any:
+def _report(error: Exception) -> int:
+    # Files are opened in rooms that say which; what is left is data printed to a stdout on a full disk.
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        log.error("cannot write to stdout: %s", error.strerror)
+    else:
+        log.error("this is a bug in edge-app; please report it with the lines below", exc_info=error)
+    return EXIT_FAILED
+
+
+def _settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
     """Put flags over environment over file over defaults, and check the flags.
 
     Raises:
@@ -150,6 +157,7 @@ def _source(settings: flags.Run, classifier: Classifier, sinks: Sequence[Guard],
             fps=settings.fps,
             rotate=settings.rotate,
             flip=settings.flip,
+            rate_hz=settings.rate,
             is_realtime=settings.realtime,
             stop=stop,
         ),
@@ -213,7 +221,7 @@ def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
     found = list(sources.discover())
     for camera in found:
         print(f"{camera.select}  {camera.title}")
-        for line in _wrapped(camera.modes):
+        for line in camera.modes:
             print(f"    {line}")
         if camera.problem:
             print(f"    {camera.problem}")
@@ -221,11 +229,6 @@ def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
         print("no camera found", file=sys.stderr)
     print("synthetic  drawn scenes of the ten classes, always there")
     return EXIT_OK
-
-
-def _wrapped(modes: Sequence[str], per_line: int = 5) -> Iterator[str]:
-    for start in range(0, len(modes), per_line):
-        yield ", ".join(modes[start : start + per_line])
 
 
 def _list_models(settings: flags.ModelsList, stop: threading.Event) -> int:

@@ -178,7 +178,10 @@ def _usual_file(environment: Mapping[str, str]) -> Path | None:
         return Path(environment["EDGE_APP_CONFIG"])
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/nonexistent"), ".config")
     path = Path(home, "edge-app", "config.toml")
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except PermissionError:  # A home that is somebody else's, as of a user made for a service, holds no settings.
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,8 @@ def _from_file(path: Path, problems: list[str]) -> dict[str, _Raw]:
 
 
 def _unknown_table(name: str) -> str:
+    if name in SECTIONS:
+        return f"{name!r} is a section, not a value; write [{name}] and its keys below"
     if name in SECTION_OF:
         return f"{name!r} stands outside its section; write it below [{SECTION_OF[name]}]"
     close = difflib.get_close_matches(name, SECTIONS, 1)

@@ -60,6 +60,10 @@ class Decision:
             scores: (classes,) float32 logits.
             stream_s: the frame's time on the source's own axis, seconds.
         """
+        if not np.isfinite(scores).all():
+            scores = np.zeros_like(
+                scores
+            )  # A float model may say NaN: it knows nothing, and the average must not keep it.
         current = probabilities(scores, self.rules.temperature)
         smoothed = self._smoothed = self._smooth(current, stream_s)
         self._named = self._choose(smoothed)

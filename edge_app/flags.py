@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, CliPositionalArg, CliSettingsSource, CliSubCommand, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    CliPositionalArg,
+    CliSettingsSource,
+    CliSubCommand,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings.exceptions import SettingsError
 
 from edge_app import config
+from edge_app.errors import UsageError
 
 
-class Command(BaseSettings):
-    """What every command takes."""
+class Group(BaseSettings):
+    """What has commands, or is one."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -24,6 +33,22 @@ class Command(BaseSettings):
         cli_implicit_flags="toggle",
         cli_use_class_docs_for_groups=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Believe only what `cli` hands over: by itself the class would read $PATH for `--path`."""
+        return (init_settings,)
+
+
+class Command(Group):
+    """What every command takes."""
 
     config: Path | None = Field(
         None, description="settings file; default: $EDGE_APP_CONFIG, else ~/.config/edge-app/config.toml"
@@ -54,7 +79,11 @@ class Sources(Command):
 
 
 class ModelsList(Command):
-    """List the models that are installed with edge-app."""
+    """List the models that are installed with edge-app.
+
+    Examples:
+      edge-app models list
+    """
 
 
 class ModelsShow(Command, config.ModelOptions):
@@ -82,10 +111,14 @@ class ModelsVerify(Command, config.ModelOptions):
 
 
 class ModelsSchema(Command):
-    """Print the JSON schema of a model card."""
+    """Print the JSON schema of a model card.
+
+    Examples:
+      edge-app models schema > card.schema.json
+    """
 
 
-class Models(Command):
+class Models(Group):
     """List, show and verify models.
 
     Examples:
@@ -127,7 +160,7 @@ class Config(Command):
     """
 
 
-class App(Command):
+class App(Group):
     """Point a camera at things and get labels you can trust."""
 
     version: bool = Field(False, description="print version, runtime and default model")
@@ -159,7 +192,7 @@ def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
     return subparsers.add_parser(name, **details)
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, type[Command], dict[str, Any]]:
+def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
     """Read the command line.
 
     Returns:
@@ -167,31 +200,33 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Command], dict[str, Any]]
 
     Raises:
         SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
+        UsageError: a flag that may be given more than once has brackets that do not match.
     """
-    source = CliSettingsSource[Any](
-        App,
-        cli_prog_name="edge-app",
-        cli_parse_args=list(arguments),
-        add_argument_method=_add_argument,
-        add_parser_method=_add_parser,
-    )
-    given: dict[str, Any] = source()
+    try:
+        given: dict[str, Any] = CliSettingsSource[Any](
+            App,
+            cli_prog_name="edge-app",
+            cli_parse_args=list(arguments),
+            add_argument_method=_add_argument,
+            add_parser_method=_add_parser,
+        )()
+    except SettingsError as error:
+        raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
     words: list[str] = []
-    kind: type[Command] = App
+    kind: type[Group] = App
     while True:
         chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
         if not chosen:
             return " ".join(words), kind, {k: v for k, v in given.items() if k not in _subcommands(kind)}
         words.append(chosen[0])
-        outer = {name: value for name, value in given.items() if name in ("config", "verbose") and name != chosen[0]}
-        kind, given = _subcommands(kind)[chosen[0]], outer | given[chosen[0]]
+        kind, given = _subcommands(kind)[chosen[0]], given[chosen[0]]
 
 
-def _subcommands(kind: type[Command]) -> dict[str, type[Command]]:
+def _subcommands(kind: type[Group]) -> dict[str, type[Group]]:
     """Return a command's own commands by the word that chooses them."""
     found = {}
     for name, field in kind.model_fields.items():
         classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
-        if classes and issubclass(classes[0], Command):
+        if classes and issubclass(classes[0], Group):
             found[field.alias or name] = classes[0]
     return found

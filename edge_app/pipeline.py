@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edge_app import preprocess
@@ -19,6 +20,8 @@ from edge_app.sinks._base import Sink
 from edge_app.sources._base import Source
 
 log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly low rate would have it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +110,30 @@ def _refuse_endless_failure(error: PictureError, summary: Summary, source: Sourc
         raise UsageError(f"{error}; choose another --crop or --size") from error
 
 
-def paced(source: Source, limits: Limits) -> Iterator[Frame | Outage]:
+def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.monotonic) -> Iterator[Frame | Outage]:
     """Yield what the source delivers, no more often than the rate allows, until the limits end it.
 
     Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded.
+
+    Args:
+        source: where frames come from.
+        limits: when to end, and the rate.
+        clock: monotonic seconds.
     """
-    started_s = due_s = time.monotonic()
+    ends_s = math.inf if limits.duration_s is None else clock() + limits.duration_s
+    due_s = -math.inf
     for item in source:
+        taken_s = clock()
         yield item
-        now_s = time.monotonic()
-        if limits.stop.is_set() or (limits.duration_s is not None and now_s - started_s >= limits.duration_s):
-            return
         if limits.rate_hz is not None and isinstance(item, Frame):
-            # The grid stays fixed, so that the mean rate is the one asked for; what is overdue is not caught up.
-            due_s = max(due_s + 1 / limits.rate_hz, now_s)
-            if limits.stop.wait(due_s - now_s):
-                return
+            # The grid stays fixed, so that the mean rate is the one asked for; a frame too late for its place begins
+            # a new grid, so that nothing is caught up.
+            interval_s = 1 / limits.rate_hz
+            due_s = (due_s if taken_s - due_s < interval_s else taken_s) + interval_s
+            while (left_s := min(due_s, ends_s) - clock()) > 0 and not limits.stop.is_set():
+                limits.stop.wait(min(left_s, _LONGEST_WAIT_S))
+        if limits.stop.is_set() or clock() >= ends_s:
+            return
 
 
 def _result(

@@ -16,7 +16,7 @@ from edge_app.errors import CropOutside, UsageError
 from edge_app.records import Box, Picture, Pixels
 
 # A JPEG decoded at a reduced scale agrees with the full-size area average to 0.65 grey levels in the mean when it
-# keeps this many pixels for each one of the patch (measured on photographs at 640x480: docs/performance.md).
+# keeps this many pixels for each one of the patch (measured on photographs at 640x480: tests/test_agreement.py).
 OVERSAMPLING = 3.5
 
 LETTERBOX_GREY = 114  # The filling that object detectors use (YOLO); close to CIFAR-10's mean of 121.

@@ -38,7 +38,10 @@ class Console:
             self._shown_s = result.done_s
             width = shutil.get_terminal_size().columns - 1
             median, slow = self._latencies.percentiles(50, 99)
-            sys.stderr.write(f"\r\x1b[K{status_line(result, median, slow)[:width]}")
+            line = status_line(result, median, slow)[:width]
+            # Labels and reasons come from model files and servers: none of them may steer the terminal.
+            shown = "".join(char if char.isprintable() else "?" for char in line)
+            sys.stderr.write(f"\r\x1b[K{shown}")
             sys.stderr.flush()
 
     def close(self) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import select
+import stat
+import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +19,10 @@ from edge_app.records import Picture, Result
 from edge_app.sinks._base import Request, Sink, When
 
 logger = logging.getLogger(__name__)
+
+_POLL_S = 0.25  # How late a stop is noticed while nobody reads stdout.
+_TAIL_BYTES = 2**20  # More than a run writes between two commits of a file system.
+_LINE_START = b'{"time":"'
 
 
 def connect(request: Request) -> Sink:
@@ -37,6 +45,7 @@ class Log:
         self.name = f"log {self._path or 'on stdout'}"
         self._chosen = Chooser(request.when, request.period_s)
         self._descriptor = -1
+        self._is_rotation_broken = False
         try:
             self._descriptor = self._open()
         except OSError as error:
@@ -48,14 +57,17 @@ class Log:
         """Write the result if it is one of those wanted."""
         if not self._chosen.wants(result):
             return
-        line = (json.dumps(to_json(result), ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         try:
+            if self._descriptor < 0:
+                self._descriptor = self._open()
+            line = encode(result)
             self._rotate_before(len(line))
             self._write(line)
         except BrokenPipeError:
             self._request.stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
         except OSError as error:
-            raise SinkError(error.errno, f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
+            raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
+        self._chosen.remember(result)
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
@@ -67,34 +79,61 @@ class Log:
         if self._path is None:
             return 1
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        torn = cut_torn_tail(descriptor)
+        try:
+            torn = mend_tail(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
         if torn:
             logger.warning("%s ended in half a line (%d bytes, lost power?); cut off", self._path, torn)
         return descriptor
 
     def _write(self, line: bytes) -> None:
-        if self._descriptor < 0:
-            self._descriptor = self._open()
+        self._wait_for_reader()
         written = os.write(self._descriptor, line)
-        if written < len(line):
-            # A full disk takes part of a line: take it back, so that every line in the file is whole.
-            if self._path is not None:
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
-            raise SinkError(28, "cannot write the whole line: no space left")
+        try:
+            while written < len(line):  # Short: the disk is full, as the next attempt will say, or just made room.
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            self._take_back(written)
+            raise
+
+    def _take_back(self, written: int) -> None:
+        """Cut the beginning of a line off again, so that every line in the file is whole."""
+        status = os.fstat(self._descriptor)
+        if stat.S_ISREG(status.st_mode):
+            os.ftruncate(self._descriptor, status.st_size - written)
+            os.lseek(self._descriptor, 0, os.SEEK_END)  # stdout may not be in append mode
+
+    def _wait_for_reader(self) -> None:
+        """Wait until a pipe takes a line; a program that reads no more must not keep the run from being stopped."""
+        while not select.select([], [self._descriptor], [], _POLL_S)[1]:
+            if self._request.stop.is_set():
+                raise BlockingIOError(errno.EAGAIN, "nobody reads it")
 
     def _rotate_before(self, coming: int) -> None:
-        if self._path is None or self._descriptor < 0:
+        if self._path is None or self._is_rotation_broken:
             return
-        if os.fstat(self._descriptor).st_size + coming <= self._request.max_bytes:
+        size = os.fstat(self._descriptor).st_size
+        if size == 0 or size + coming <= self._request.max_bytes:
             return
-        os.close(self._descriptor)
-        self._descriptor = -1
-        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n + 1}") for n in range(self._request.keep))]
+        try:
+            self._rename_all(self._path)
+        except OSError as error:
+            # Often a folder that may not be written to, with a file in it that may: better too large than lost.
+            self._is_rotation_broken = True
+            logger.warning("%s cannot be rotated (%s); it goes on growing", self._path, error.strerror)
+            return
+        self.close()
+        self._descriptor = self._open()
+
+    def _rename_all(self, path: Path) -> None:
+        names = [path, *(path.with_name(f"{path.name}.{n + 1}") for n in range(self._request.keep))]
         for older, newer in reversed(list(zip(names[1:], names, strict=False))):
             if newer.exists():
                 newer.replace(older)
         if not self._request.keep:
-            self._path.unlink()
+            path.unlink()
 
 
 class Chooser:
@@ -111,34 +150,41 @@ class Chooser:
         self._written_s = 0.0
 
     def wants(self, result: Result) -> bool:
-        """Say whether this one is written, and remember it if so."""
-        if self._when == "every":
+        """Say whether this one is to be written."""
+        if self._when == "every" or self._last is None or result.done_s - self._written_s >= self._period_s:
             return True
-        current = result.verdict.state, result.verdict.label
-        is_due = self._last is None or result.done_s - self._written_s >= self._period_s
-        if not is_due and (self._when == "periodic" or current == self._last):
-            return False
-        self._last, self._written_s = current, result.done_s
-        return True
+        return self._when == "change" and self._last != (result.verdict.state, result.verdict.label)
+
+    def remember(self, result: Result) -> None:
+        """Take note that this one has been written."""
+        self._last, self._written_s = (result.verdict.state, result.verdict.label), result.done_s
 
 
-def cut_torn_tail(descriptor: int) -> int:
-    """Cut what follows the last newline off a file; return how many bytes that was.
+def mend_tail(descriptor: int) -> int:
+    """Cut half a line, the mark of a lost write, off the end of a file; return how many bytes that was.
 
-    A lost line end is the mark of a lost write; what was appended after it would be unreadable too.
+    What was appended to it would be unreadable too. Only what began as one of our lines is cut: a file of another
+    kind, named by mistake, loses nothing, and gets the line end it lacks.
     """
     size = os.fstat(descriptor).st_size
-    start = size
-    while start > 0:
-        begin = max(0, start - 65536)
-        end_of_line = os.pread(descriptor, start - begin, begin).rfind(b"\n")
-        if end_of_line >= 0:
-            start = begin + end_of_line + 1
-            break
-        start = begin
-    if start < size:
-        os.ftruncate(descriptor, start)
-    return size - start
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or size == 0:
+        return 0
+    tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+    torn = tail[tail.rfind(b"\n") + 1 :]
+    # After a power cut a file may end in zeros: its new length was stored, its content was not.
+    begun = torn.rstrip(b"\0")
+    if not begun.startswith(_LINE_START) and not _LINE_START.startswith(begun):
+        os.write(descriptor, b"\n")
+        return 0
+    os.ftruncate(descriptor, size - len(torn))
+    return len(torn)
+
+
+def encode(result: Result) -> bytes:
+    """Return a result as one line."""
+    text = json.dumps(to_json(result), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A file name that is no UTF-8 carries lone surrogates, which become JSON's own escapes.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -155,18 +201,12 @@ def to_json(result: Result) -> dict[str, Any]:
         "confidence": None if verdict.confidence is None else round(verdict.confidence, 4),
         "top": [[label, round(probability, 4)] for label, probability in verdict.top],
         "latency_ms": round(result.latency_ms, 3),
-        "age_ms": round((_now_s() - result.captured_s) * 1e3, 3),
+        "age_ms": round((time.monotonic() - result.captured_s) * 1e3, 3),
         "fps": round(result.fps, 2),
         "dropped": result.dropped,
     }
     optional = {"name": result.name, "truth": result.truth, "reason": result.reason}
     return line | {key: value for key, value in optional.items() if value is not None}
-
-
-def _now_s() -> float:
-    import time
-
-    return time.monotonic()
 
 
 def _rfc3339(unix_s: float) -> str:

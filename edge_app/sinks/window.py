@@ -6,6 +6,8 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 
 from edge_app._opencv import cv2
 from edge_app.errors import SinkError, StartError
@@ -13,6 +15,8 @@ from edge_app.overlay import blank, draw
 from edge_app.records import Picture, Pixels, Result
 from edge_app.sinks._base import Request, Sink
 
+_TRIAL_S = 20.0
+_POLL_S = 0.25  # How late a stop is noticed.
 _QUIT_KEYS = (ord("q"), 27)
 _SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
 
@@ -23,29 +27,40 @@ def connect(request: Request) -> Sink:
     Raises:
         StartError: there is no display, or this OpenCV cannot open windows.
     """
-    problem = find_problem()
+    problem = find_problem(request.stop)
     if problem:
         raise StartError(problem)
     return Window(request)
 
 
-def find_problem() -> str | None:
+def find_problem(stop: threading.Event) -> str | None:
     """Say why no window can be opened here, None if one can.
 
     A display that does not answer makes Qt abort the process, so a child process tries first.
+
+    Args:
+        stop: set to give up.
     """
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    shown_on = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform == "linux" and not shown_on:
         return "no display here"
     trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
-    try:
-        done = subprocess.run([sys.executable, "-c", trial], capture_output=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired:
-        return "the display does not answer"
-    if done.returncode == 0:
+    with subprocess.Popen([sys.executable, "-c", trial], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        deadline_s = time.monotonic() + _TRIAL_S
+        while not stop.is_set() and time.monotonic() < deadline_s:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                said = child.communicate(timeout=_POLL_S)[1]
+                return _verdict_of(child.returncode, said, shown_on)
+        child.kill()
+    return f"the display {shown_on} does not answer"
+
+
+def _verdict_of(code: int, said: bytes, shown_on: str | None) -> str | None:
+    if code == 0:
         return None
-    if b"not implemented" in done.stderr:
+    if b"not implemented" in said:
         return "this OpenCV has no windows (opencv-python-headless); install the [desktop] extra instead"
-    return f"the display {os.environ.get('DISPLAY', '')} does not open a window"
+    return f"the display {shown_on} does not open a window"
 
 
 class Window:
@@ -64,6 +79,9 @@ class Window:
 
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Draw the picture with its result, and look for a key."""
+        if self._is_shown and self._is_closed():  # Asked first: drawing fails on a window that is gone.
+            self._stop.set()
+            return
         try:
             pixels = blank() if picture is None else picture.rgb()
             drawn = cv2.cvtColor(draw(_readable(pixels), result), cv2.COLOR_RGB2BGR)
@@ -71,12 +89,17 @@ class Window:
                 cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
             cv2.imshow(self._title, drawn)
             key = cv2.pollKey() & 0xFF
-            is_closed = self._is_shown and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error as error:
             raise SinkError(f"cannot draw: {error.err}") from error
         self._is_shown = True
-        if key in _QUIT_KEYS or is_closed:
+        if key in _QUIT_KEYS:
             self._stop.set()
+
+    def _is_closed(self) -> bool:
+        try:
+            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1)
+        except cv2.error:
+            return True  # Qt has ended with its last window.
 
     def close(self) -> None:
         """Close the window."""

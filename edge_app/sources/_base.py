@@ -83,7 +83,7 @@ class Found:
     Attributes:
         select: the string that selects it.
         title: what it calls itself.
-        modes: what it offers, one short text each.
+        modes: what it offers, one line for each pixel format.
         problem: why it cannot be used now, and what to try; None if it can.
     """
 

@@ -46,7 +46,16 @@ def discover() -> list[Found]:
     """List V4L2 capture devices; elsewhere than on Linux there is no way to ask, and none is listed."""
     if not _LINUX:
         return []
-    return [Found(f"webcam:{device.path}", device.title, tuple(map(str, device.modes))) for device in _v4l2.devices()]
+    return [Found(f"webcam:{device.path}", device.title, _listed(device.modes)) for device in _v4l2.devices()]
+
+
+def _listed(modes: tuple[_v4l2.Mode, ...]) -> tuple[str, ...]:
+    """Return one text for each pixel format, with its sizes."""
+    sizes: dict[str, list[str]] = {}
+    for mode in modes:
+        fourcc, _, size = str(mode).partition(" ")
+        sizes.setdefault(fourcc, []).append(size)
+    return tuple(f"{fourcc} {', '.join(found)}" for fourcc, found in sizes.items())
 
 
 def claims(path: Path) -> bool:

@@ -169,6 +169,18 @@ def test_a_silent_camera_is_reopened(camera: Puppet, source: LiveSource) -> None
     assert camera.closed >= 1
 
 
+def test_a_frame_that_waited_too_long_is_not_delivered(camera: Puppet) -> None:
+    """When the camera was lost while nobody looked, its last frame is dropped and an outage follows."""
+    now_s = [100.0]
+    source = LiveSource(camera, Request(), clock=lambda: now_s[0])
+    camera.show()
+    wait_until(lambda: source._newest is not None)
+    now_s[0] += _live.STALE_S + 0.01
+    assert source._take(0.0) is None
+    assert source.dropped == 1
+    source.close()
+
+
 def test_one_damaged_picture_costs_one_frame(camera: Puppet, source: LiveSource) -> None:
     """A damaged picture is counted; the camera stays open and the next one comes."""
     camera.fail(PictureError("torn"))

@@ -131,7 +131,7 @@ def test_listed(plain: Machine) -> None:
     listed = plain.run(f"{BIN}/edge-app sources").stdout
     print(listed)
     assert listed.startswith(f"webcam:{CAMERA}  vivid")
-    assert "YUYV 640x480" in listed
+    assert re.search(r"YUYV .*640x480", listed)
 
 
 def refusal(machine: Machine, command: str) -> str:

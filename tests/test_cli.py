@@ -1,0 +1,227 @@
+"""The command line as a user meets it: real processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+from edge_app import __version__, cli
+from tests.conftest import ROOT
+from tests.results import command, edge_app, environment
+
+SYNTHETIC = ("run", "--source", "synthetic:free", "--preview", "none")
+COMMANDS = ["run", "sources", "models", "models list", "models show", "models verify", "models schema"]
+SCHEMA = json.loads((ROOT / "docs" / "results.schema.json").read_text())
+
+
+def refused(folder: Path, code: int, *arguments: str, **variables: str) -> list[str]:
+    """Run edge-app, which is to end with `code`; return its lines on stderr but the runtime's own."""
+    done = edge_app(folder, *arguments, **variables)
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    return [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, "evaluate", "config"])
+def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` of every command exits 0, prints to stdout, and has an example to copy."""
+    assert cli.main([*words.split(), "--help"], threading.Event()) == 0
+    shown = capsys.readouterr()
+    assert f"edge-app {words}" in shown.out.partition("Examples:")[2]
+    assert shown.err == ""
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    """No command escapes the test above."""
+    assert {*COMMANDS, "evaluate", "config", ""} == {*cli._COMMANDS, "models"}
+
+
+def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
+    """`--version` names all three on stdout."""
+    done = edge_app(tmp_path, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"edge-app {__version__}, runtime ")
+    assert done.stdout.endswith("model cifar10-lecture\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--bogus"), "--bogus"),
+        (("bogus",), "'bogus'"),
+        (("run", "--frames"), "--frames"),
+        (("run", "--rate", "fast"), "--rate: 'fast' is wrong"),
+        (("run", "--rate", "0"), "--rate: '0' is wrong"),
+        (("run", "--frames", "1.5"), "--frames: '1.5' is wrong"),
+        (("run", "--size", "640"), "--size: '640' is wrong: not WIDTHxHEIGHT"),
+        (("run", "--crop", "1,2,3"), "--crop: '1,2,3' is wrong"),
+        (("run", "--log-max-mb", "no"), "--log-max-mb: 'no' is wrong"),
+        (("run", "--sink", "["), "sink"),
+        (("run", "--sink", "lgo:x"), "no sink is called 'lgo'; did you mean 'log'?"),
+        (("run", "--leave", "0.9", "--enter", "0.2"), "--leave 0.9 is above --enter 0.2"),
+        (("run", "--source", "syntetic"), "'syntetic'; did you mean 'synthetic'?"),
+        (("run", "--source", "gopher://x"), "gopher://"),
+        (("models", "show"), "MODEL"),
+    ],
+)
+def test_wrong_usage_exits_2_and_names_it(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    """A flag, value, source or sink that does not exist ends with 2 and is named."""
+    assert named in "\n".join(refused(tmp_path, 2, *arguments))
+
+
+def test_all_wrong_flags_are_reported_at_once(tmp_path: Path) -> None:
+    """Two wrong values are two lines, and one that says where help is."""
+    lines = refused(tmp_path, 2, "run", "--rate", "x", "--threads", "0")
+    assert [line.split(" is wrong")[0] for line in lines] == [
+        "edge-app: --rate: 'x'",
+        "edge-app: --threads: '0'",
+        "edge-app: see 'edge-app run --help'",
+    ]
+
+
+def test_a_wrong_configuration_exits_78_with_every_line(tmp_path: Path) -> None:
+    """A typo, a wrong type, an unknown section and an unknown variable are all told before anything starts."""
+    (tmp_path / "c.toml").write_text('[camera]\nsorce = "x"\n[modle]\n[output]\nlog_keep = "many"\n')
+    lines = refused(tmp_path, 78, "run", "--config", "c.toml", EDGE_APP_RAET="1")
+    assert len(lines) == 4
+    for line, part in zip(lines, ["[camera] source?", "[model]?", "[output] log_keep", "EDGE_APP_RATE?"], strict=True):
+        assert part in line
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"\0\0\0\0TFL3" + b"\xff" * 100])
+def test_an_unusable_model_exits_78(content: bytes | None, tmp_path: Path) -> None:
+    """A model that does not exist, is empty, a PNG or damaged is refused in one line that names it."""
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    if content is not None:
+        (tmp_path / "my.tflite").write_bytes(content)
+    said = refused(tmp_path, 78, "run", "--source", "synthetic", "--model", "my.tflite", "--labels", "labels.txt")
+    assert "my.tflite" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--source", "synthetic", "--log", "nowhere/out.jsonl"), "nowhere/out.jsonl: No such file or directory"),
+        (("--source", "synthetic", "--log", "."), "cannot write the log .: Is a directory"),
+        (("--source", "empty"), "no pictures in empty"),
+        (("--source", "webcam:/dev/video99"), "/dev/video99"),
+    ],
+)
+def test_what_cannot_start_exits_3(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    """A log that cannot be written, an empty folder and a camera that is not there end with 3, named."""
+    (tmp_path / "empty").mkdir()
+    assert named in refused(tmp_path, 3, "run", "--log-when", "change", *arguments, "--preview", "none")[-1]
+
+
+def test_200_frames_are_200_lines_of_the_documented_schema(tmp_path: Path) -> None:
+    """`run --frames 200 --log FILE` writes 200 lines, each valid; stdout stays empty and stderr sums up."""
+    done = edge_app(tmp_path, *SYNTHETIC, "--frames", "200", "--log", "out.jsonl")
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(200))
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for line in lines:
+        validator.validate(line)
+        assert 0 < line["latency_ms"] < line["age_ms"]
+    assert "200 frames classified" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stdout_has_the_data_and_nothing_else(tmp_path: Path) -> None:
+    """With `--log -` every line of stdout is a result; all words go to stderr."""
+    done = edge_app(tmp_path, *SYNTHETIC, "--verbose", "--frames", "20", "--log", "-")
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(20))
+    assert "classifying with cifar10-lecture" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(*SYNTHETIC, "--log", "-"), ("models", "schema"), ("run", "--help")])
+def test_a_reader_that_leaves_ends_the_command_cleanly(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """`edge-app ... | head -1` ends with 0 and no complaint."""
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(10) == 0
+    assert b"Traceback" not in said
+    assert b"Broken" not in said
+
+
+@pytest.mark.parametrize("target", ["/dev/full", None])
+def test_a_stdout_that_takes_nothing_is_no_bug(target: str | None, tmp_path: Path) -> None:
+    """A full disk behind stdout is one line and exit 1; a closed stdout, which nobody can read, is none."""
+    shell = f'exec "$@" {">&-" if target is None else ">" + target}'
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", *command("models", "list")],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = "" if target is None else "edge-app: cannot write to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (0 if target is None else 1, expected)
+
+
+def test_config_prints_each_value_and_where_it_came_from(tmp_path: Path) -> None:
+    """`config` names default, file and variable, in the form of a settings file."""
+    (tmp_path / "c.toml").write_text('[camera]\nsource = "synthetic"\n')
+    done = edge_app(tmp_path, "config", "--config", "c.toml", EDGE_APP_RATE="5")
+    assert done.returncode == 0
+    found = {line.split(" = ")[0]: " ".join(line.split()) for line in done.stdout.splitlines()}
+    assert found["source"] == 'source = "synthetic" # c.toml'
+    assert found["rate"] == "rate = 5.0 # EDGE_APP_RATE"
+    assert found["threads"] == "threads = 1 # default"
+    (tmp_path / "again.toml").write_text(done.stdout)
+    again = edge_app(tmp_path, "config", "--config", "again.toml")
+    assert "rate = 5.0" in again.stdout
+
+
+def test_flags_go_over_environment_and_file(tmp_path: Path) -> None:
+    """A flag wins over a variable, which wins over the file."""
+    (tmp_path / "c.toml").write_text('[camera]\nsource = "nothing"\n[output]\nlog = "file.jsonl"\n')
+    variables = {"EDGE_APP_LOG": "variable.jsonl", "EDGE_APP_SOURCE": "nothing"}
+    done = edge_app(tmp_path, *SYNTHETIC, "--config", "c.toml", "--frames", "3", **variables)
+    assert done.returncode == 0
+    assert len((tmp_path / "variable.jsonl").read_text().splitlines()) == 3
+
+
+def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:
+    """The shipped model is listed, shown with all operators delegated, passes its checks, and its card its schema."""
+    assert edge_app(tmp_path, "models", "list").stdout.startswith("cifar10-lecture ")
+    shown = edge_app(tmp_path, "models", "show", "cifar10-lecture", "--json", "card.json")
+    assert "7/7 operators run in XNNPACK" in shown.stdout
+    facts = json.loads((tmp_path / "card.json").read_text())
+    assert facts["here"]["operators_delegated"] == facts["here"]["operators_total"] == 7
+    verified = edge_app(tmp_path, "models", "verify", "cifar10-lecture")
+    assert verified.returncode == 0
+    assert "checksum matches its card; self-test: outputs differ by at most" in verified.stdout
+    jsonschema.validate(facts["card"], json.loads(edge_app(tmp_path, "models", "schema").stdout))
+
+
+def test_a_folder_is_classified_and_named(tmp_path: Path) -> None:
+    """Each picture of a folder gets a line with its name; one that is damaged is an outage with a reason."""
+    (tmp_path / "photos").mkdir()
+    encoded = cv2.imencode(".jpg", np.zeros((99, 99, 3), np.uint8))[1].tobytes()
+    (tmp_path / "photos" / "a.jpg").write_bytes(encoded)
+    (tmp_path / "photos" / "b.jpg").write_bytes(encoded[:300])
+    done = edge_app(tmp_path, "run", "--source", "photos", "--preview", "none", "--log", "-")
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["name"], line["state"] == "outage") for line in lines] == [("a.jpg", False), ("b.jpg", True)]
+    assert lines[1]["reason"].startswith("damaged picture")
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
