@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from edge_app import service
 from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.model_card import Golden, Model, read
 from edge_app.records import Pixels, Scores
@@ -29,7 +30,7 @@ _DTYPES = (np.int8, np.uint8, np.float32)
 _USUAL_RANGES = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
 # Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
 _TINY_PROBABILITY = 1e-7
-_TRIAL_TIMEOUT_S = 60
+_TRIAL_LIMIT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Classifier:
     Args:
         model: from `model_card.read`; one that no card vouches for is tried in a child process first.
         options: how to run it.
+        stop: set to give the trial up.
 
     Attributes:
         name: the model's.
@@ -81,9 +83,9 @@ class Classifier:
         DependencyMissing: no runtime is installed.
     """
 
-    def __init__(self, model: Model, options: Options = Options()) -> None:
+    def __init__(self, model: Model, options: Options = Options(), stop: threading.Event | None = None) -> None:
         if model.card is None:
-            _try_in_child(model, options)
+            _try_in_child(model, options, stop or threading.Event())
         self.name, self.card = model.name, model.card
         package, module = import_runtime(options.runtime)
         self.runtime = f"{package} {version_of(package)}"
@@ -298,19 +300,18 @@ def count_delegated(interpreter: Any) -> Delegation | None:
     return Delegation(len(replaced), len(ordinary))
 
 
-def _try_in_child(model: Model, options: Options) -> None:
+def _try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
     """Load and run an unknown model in a child process first: a bad file can crash the process that loads it."""
     command = [sys.executable, "-m", "edge_app.classifier", str(model.path), options.runtime, options.delegate]
-    try:
-        # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
-        done = subprocess.run(command, input=model.content, capture_output=True, timeout=_TRIAL_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ModelRefused(f"{model.path} did not finish one inference in {_TRIAL_TIMEOUT_S} s") from error
-    if done.returncode == 0:
+    # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
+    ended = service.run_child(command, stop, _TRIAL_LIMIT_S, model.content)
+    if ended.code == 0:
         return
-    if done.returncode < 0:
-        raise ModelRefused(f"{model.path} crashes the runtime (signal {-done.returncode}): damaged or hostile")
-    lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+    if ended.code is None:
+        raise ModelRefused(f"{model.path} did not finish one inference in {_TRIAL_LIMIT_S} s, or the run was stopped")
+    if ended.code < 0:
+        raise ModelRefused(f"{model.path} crashes the runtime (signal {-ended.code}): damaged or hostile")
+    lines = ended.said.strip().splitlines() or ["no reason given"]
     raise ModelRefused(f"{model.path} does not run: {lines[-1]}")
 
 
@@ -333,12 +334,15 @@ def _first_line(error: Exception) -> str:
 
 
 def load(
-    name_or_path: str, labels_file: str | os.PathLike[str] | None = None, options: Options = Options()
+    name_or_path: str,
+    labels_file: str | os.PathLike[str] | None = None,
+    options: Options = Options(),
+    stop: threading.Event | None = None,
 ) -> Classifier:
     """Read, check and load a model. See `model_card.read` and `Classifier` for the errors."""
     from pathlib import Path
 
-    return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options)
+    return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options, stop)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from edge_app.errors import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_USAGE,
+    ConfigError,
     DependencyMissing,
     EdgeAppError,
     StartError,
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE
     except EdgeAppError as error:
+        if stop.is_set() and isinstance(error, ConfigError | StartError):
+            return EXIT_OK  # Asked to end before it had begun: what was given up then is no failure.
         for line in str(error).splitlines():
             log.error("%s", line)
         return error.exit_code
@@ -105,16 +108,15 @@ def _set_up_logging(is_verbose: bool) -> None:
         logging.getLogger().handlers[0].setFormatter(logging.Formatter("\r\x1b[Kedge-app: %(message)s"))
 
 
-def _classifier(options: config.ModelOptions) -> Classifier:
+def _classifier(options: config.ModelOptions, stop: threading.Event) -> Classifier:
     from edge_app import classifier
 
     ends = None
     if options.input_range:
         low, high = (float(part) for part in options.input_range.split(","))
         ends = low, high
-    return classifier.load(
-        options.model, options.labels, classifier.Options(options.runtime, options.delegate, options.threads, ends)
-    )
+    how = classifier.Options(options.runtime, options.delegate, options.threads, ends)
+    return classifier.load(options.model, options.labels, how, stop)
 
 
 def _run(settings: flags.Run, stop: threading.Event) -> int:
@@ -122,7 +124,7 @@ def _run(settings: flags.Run, stop: threading.Event) -> int:
     from edge_app import pipeline, preprocess
     from edge_app.decision import Decision
 
-    classifier = _classifier(settings)
+    classifier = _classifier(settings, stop)
     crop = preprocess.parse_crop(settings.crop)
     with ExitStack() as resources:
         sinks = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stop)]
@@ -243,7 +245,7 @@ def _list_models(settings: flags.ModelsList, stop: threading.Event) -> int:
 
 
 def _show_model(settings: flags.ModelsShow, stop: threading.Event) -> int:
-    classifier = _classifier(settings)
+    classifier = _classifier(settings, stop)
     card = classifier.card
     facts = {
         "runtime": classifier.runtime,
@@ -286,7 +288,7 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
 
 
 def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
-    classifier = _classifier(settings)
+    classifier = _classifier(settings, stop)
     card = classifier.card
     print(f"{classifier.name}: loads and runs on {classifier.runtime}, {len(classifier.labels)} labels")
     if card is None:
@@ -311,7 +313,7 @@ def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
     where = settings.data or cifar10.default_folder()
     if where is None:
         raise UsageError("where is CIFAR-10? name its folder with --data, or in EDGE_APP_CIFAR10")
-    classifier = _classifier(settings)
+    classifier = _classifier(settings, stop)
     data = cifar10.read_test(where).first(settings.limit)
     paths: dict[str, Callable[..., evaluate.Accuracy]] = {
         "direct": evaluate.direct,

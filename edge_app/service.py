@@ -1,15 +1,20 @@
-"""Being a good process: signals, and ending while a capture thread hangs. Imports nothing heavy: it is needed first."""
+"""Being a good process: signals, children, and ending while a capture thread hangs. Needed first: no heavy import."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+_POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -50,6 +55,43 @@ def die_on_signals(stop: threading.Event) -> None:
         signal.signal(number, signal.SIG_DFL)
     if stop.is_set():
         signal.raise_signal(signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child process ended.
+
+    Attributes:
+        code: its exit code, negative for the signal that killed it; None if it was given up.
+        said: what it wrote to stderr.
+    """
+
+    code: int | None
+    said: str
+
+
+def run_child(command: Sequence[str], stop: threading.Event, limit_s: float, given: bytes = b"") -> Ended:
+    """Run something that may crash or hang in a process of its own, and give it up when the run is to end.
+
+    Args:
+        command: the program and its arguments.
+        stop: set to give up; noticed within 0.25 s.
+        limit_s: seconds after which to give up.
+        given: what the child reads from stdin.
+    """
+    # A session of its own: Ctrl-C in a terminal goes to us, who then end the child, not to both.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    ) as child:
+        deadline_s = time.monotonic() + limit_s
+        while not stop.is_set() and time.monotonic() < deadline_s:
+            try:
+                said = child.communicate(given, timeout=_POLL_S)[1]
+                return Ended(child.returncode, said.decode(errors="replace"))
+            except subprocess.TimeoutExpired:
+                given = b""  # What is left of it goes on being written; it may be named only once.
+        child.kill()
+    return Ended(None, "")
 
 
 def leave(code: int) -> NoReturn:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_app import service
 from tests.results import command, environment
 
 END_S = 1.0  # What is promised.
@@ -198,3 +200,31 @@ def test_leaving_waits_for_no_thread_and_loses_no_words(code: int) -> None:
     """`leave` ends with the code, everything written, though a capture thread hangs."""
     done = subprocess.run([sys.executable, "-c", HANGING, str(code)], capture_output=True, timeout=20, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"last words", b"")
+
+
+def test_a_signal_while_an_unknown_model_is_tried(tmp_path: Path) -> None:
+    """The trial of a model nobody vouches for, in a child process, is given up at once, and that is no failure."""
+    data = Path(__file__).parent / "data"
+    model = ("--model", str(data / "mean_uint8.tflite"), "--labels", str(data / "rgb.txt"))
+    with started(tmp_path, *RUN, "synthetic", *model) as process:
+        wait_until(lambda: has_children(process))
+        code, took_s = end(process, signal.SIGTERM)
+    assert code == 0
+    assert took_s < END_S + SLACK_S
+    check_left_behind(tmp_path)
+
+
+def has_children(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether a process has started another."""
+    return bool(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+
+
+def test_a_child_that_hangs_is_given_up() -> None:
+    """A child is killed when its time is up, or when the run is to end; one that ends tells how."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    assert service.run_child(sleep, threading.Event(), 0.3).code is None
+    stop = threading.Event()
+    stop.set()
+    assert service.run_child(sleep, stop, 60).code is None
+    echo = [sys.executable, "-c", "import sys; sys.exit(sys.stdin.read())"]
+    assert service.run_child(echo, threading.Event(), 60, b"x" * 300_000) == service.Ended(1, "x" * 300_000 + "\n")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import threading
-import time
 
+from edge_app import service
 from edge_app._opencv import cv2
 from edge_app.errors import SinkError, StartError
 from edge_app.overlay import blank, draw
@@ -16,7 +15,6 @@ from edge_app.records import Picture, Pixels, Result
 from edge_app.sinks._base import Request, Sink
 
 _TRIAL_S = 20.0
-_POLL_S = 0.25  # How late a stop is noticed.
 _QUIT_KEYS = (ord("q"), 27)
 _SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
 
@@ -45,20 +43,12 @@ def find_problem(stop: threading.Event) -> str | None:
     if sys.platform == "linux" and not shown_on:
         return "no display here"
     trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
-    with subprocess.Popen([sys.executable, "-c", trial], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        deadline_s = time.monotonic() + _TRIAL_S
-        while not stop.is_set() and time.monotonic() < deadline_s:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                said = child.communicate(timeout=_POLL_S)[1]
-                return _verdict_of(child.returncode, said, shown_on)
-        child.kill()
-    return f"the display {shown_on} does not answer"
-
-
-def _verdict_of(code: int, said: bytes, shown_on: str | None) -> str | None:
-    if code == 0:
+    ended = service.run_child([sys.executable, "-c", trial], stop, _TRIAL_S)
+    if ended.code == 0:
         return None
-    if b"not implemented" in said:
+    if ended.code is None:
+        return f"the display {shown_on} does not answer"
+    if "not implemented" in ended.said:
         return "this OpenCV has no windows (opencv-python-headless); install the [desktop] extra instead"
     return f"the display {shown_on} does not open a window"
 
