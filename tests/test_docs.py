@@ -1,0 +1,64 @@
+"""What the documentation says is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_app import cli, flags
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def readme_commands() -> list[list[str]]:
+    """Return the words of every `edge-app` command the README shows, without comments."""
+    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("edge-app ")]
+
+
+@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
+def test_readme_commands_are_commands(words: list[str]) -> None:
+    """Every command in the README is accepted as it stands: command, flags and values."""
+    name, kind, given = flags.parse(words)
+    assert name in cli._COMMANDS
+    cli._settle(name, kind, given)
+
+
+def test_readme_shows_a_dozen_commands() -> None:
+    """The search above finds what it is to check."""
+    assert len(readme_commands()) >= 10
+
+
+def test_readme_links_lead_somewhere() -> None:
+    """Every relative link and picture of the README and CONTRIBUTING exists."""
+    for text in (README, (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (ROOT / target).exists(), target
+
+
+def test_make_lists_its_targets() -> None:
+    """Bare `make` names every target the README and CONTRIBUTING speak of."""
+    listed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "check", "vm-test"):
+        assert f"make {target} " in listed
+
+
+def test_the_recipe_for_a_camera_is_a_source(tmp_path: Path) -> None:
+    """The file in "Add a camera in one file" compiles, imports what exists, and defines what a source must."""
+    recipe = blocks((ROOT / "CONTRIBUTING.md").read_text("utf-8"), "python")[0]
+    defined = {node.name for node in ast.parse(recipe).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert "connect" in defined
+    (tmp_path / "thermal.py").write_text(recipe)
+    subprocess.run([sys.executable, "-c", "import thermal"], cwd=tmp_path, check=True)
