@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import IO, NoReturn
 
 _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -83,15 +83,21 @@ def run_child(command: Sequence[str], stop: threading.Event, limit_s: float, giv
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     ) as child:
+        # Written by a thread: after a time-out, `communicate` does not go on writing what the child has not read yet.
+        pipe, child.stdin = child.stdin, None
+        threading.Thread(target=_write, args=(pipe, given), daemon=True).start()
         deadline_s = time.monotonic() + limit_s
         while not stop.is_set() and time.monotonic() < deadline_s:
-            try:
-                said = child.communicate(given, timeout=_POLL_S)[1]
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                said = child.communicate(timeout=_POLL_S)[1]
                 return Ended(child.returncode, said.decode(errors="replace"))
-            except subprocess.TimeoutExpired:
-                given = b""  # What is left of it goes on being written; it may be named only once.
         child.kill()
     return Ended(None, "")
+
+
+def _write(pipe: IO[bytes], given: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:  # A child that ends without reading says why by itself.
+        pipe.write(given)
 
 
 def leave(code: int) -> NoReturn:

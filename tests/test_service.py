@@ -226,5 +226,13 @@ def test_a_child_that_hangs_is_given_up() -> None:
     stop = threading.Event()
     stop.set()
     assert service.run_child(sleep, stop, 60).code is None
-    echo = [sys.executable, "-c", "import sys; sys.exit(sys.stdin.read())"]
-    assert service.run_child(echo, threading.Event(), 60, b"x" * 300_000) == service.Ended(1, "x" * 300_000 + "\n")
+
+
+def test_a_child_that_reads_late_gets_everything() -> None:
+    """What is given exceeds the pipe and the child takes its time before reading it: nothing is lost, nothing hangs."""
+    late = "import sys, time; time.sleep(0.7); sys.exit(sys.stdin.read())"
+    given = b"x" * 300_000
+    ended = service.run_child([sys.executable, "-c", late], threading.Event(), 20, given)
+    assert ended == service.Ended(1, given.decode() + "\n")
+    deaf = service.run_child([sys.executable, "-c", "raise SystemExit(7)"], threading.Event(), 20, given)
+    assert deaf.code == 7
