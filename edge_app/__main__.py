@@ -9,6 +9,7 @@ from edge_app import service
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    service.open_standard_streams()
     stop = service.stop_on_signals()  # First of all: Ctrl-C during the slow imports below shall be clean too.
     from edge_app import cli
 

@@ -136,12 +136,13 @@ def _run(settings: flags.Run, stop: threading.Event) -> int:
         limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop)
         summary = pipeline.run(source, classifier, decision, sinks, crop, limits)
         dropped = source.dropped
+    is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set()
     log.warning(
         "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
     )
     if summary.known:
         log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
-    return EXIT_OK
+    return EXIT_FAILED if is_failure else EXIT_OK
 
 
 def _source(settings: flags.Run, classifier: Classifier, sinks: Sequence[Guard], stop: threading.Event) -> Source:

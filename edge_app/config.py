@@ -42,6 +42,7 @@ def _range(text: str) -> str:
 
 
 def _crop(text: str) -> str:
+    text = text.strip()
     if text in ("center", "fit", "squash"):
         return text
     parts = text.split(",")
@@ -116,7 +117,7 @@ class OutputOptions(Section):
     """Where results go."""
 
     preview: Literal["window", "none"] = Field("window", description="show the picture, where there is a display")
-    log: str | None = Field(None, description="write results as JSON lines to this file; - is stdout")
+    log: str | None = Field(None, min_length=1, description="write results as JSON lines to this file; - is stdout")
     log_when: Literal["every", "change", "periodic"] = Field("every", description="which results are logged")
     log_period: float = Field(
         60, gt=0, description="seconds between two lines of 'periodic', and heartbeat of 'change'"

@@ -226,7 +226,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         ModelRefused: the file cannot be read or holds no label.
     """
     try:
-        labels = tuple(line.strip() for line in path.read_text("utf-8").rstrip().splitlines())
+        labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(f"cannot read labels {path}: {error}") from error
     if not labels:

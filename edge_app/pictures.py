@@ -349,6 +349,9 @@ def decode_file(data: bytes) -> Picture:
     """
     encoded = np.frombuffer(data, np.uint8)
     if data[:2] == b"\xff\xd8":
+        # OpenCV 4 fills what is missing with grey and says nothing. Phones append more after the end of image.
+        if b"\xff\xd9" not in data[len(data) // 2 :]:
+            raise PictureError(f"a JPEG of {len(data)} bytes is cut off: it has no end")
         return JpegPicture(encoded)
     decoded = _decode(encoded, cv2.IMREAD_COLOR) if data else None
     if decoded is None:

@@ -21,6 +21,7 @@ from edge_app.sources._base import Source
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 1.0
 _LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly low rate would have it.
 
 
@@ -113,7 +114,8 @@ def _refuse_endless_failure(error: PictureError, summary: Summary, source: Sourc
 def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.monotonic) -> Iterator[Frame | Outage]:
     """Yield what the source delivers, no more often than the rate allows, until the limits end it.
 
-    Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded.
+    Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded. It is looked
+    at once a second all the same, so that a lost camera is told in a long pause too.
 
     Args:
         source: where frames come from.
@@ -124,14 +126,18 @@ def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.mono
     due_s = -math.inf
     for item in source:
         taken_s = clock()
-        yield item
-        if limits.rate_hz is not None and isinstance(item, Frame):
-            # The grid stays fixed, so that the mean rate is the one asked for; a frame too late for its place begins
-            # a new grid, so that nothing is caught up.
-            interval_s = 1 / limits.rate_hz
-            due_s = (due_s if taken_s - due_s < interval_s else taken_s) + interval_s
-            while (left_s := min(due_s, ends_s) - clock()) > 0 and not limits.stop.is_set():
-                limits.stop.wait(min(left_s, _LONGEST_WAIT_S))
+        if isinstance(item, Outage):
+            yield item
+        elif taken_s >= due_s:
+            yield item
+            if limits.rate_hz is not None:
+                # The grid stays fixed, so that the mean rate is the one asked for; a frame too late for its place
+                # begins a new grid, so that nothing is caught up.
+                interval_s = 1 / limits.rate_hz
+                due_s = (due_s if taken_s - due_s < interval_s else taken_s) + interval_s
+        until_s = min(due_s, ends_s, clock() + LOOK_S if source.is_live else math.inf)
+        while (left_s := until_s - clock()) > 0 and not limits.stop.is_set():
+            limits.stop.wait(min(left_s, _LONGEST_WAIT_S))
         if limits.stop.is_set() or clock() >= ends_s:
             return
 

@@ -18,6 +18,21 @@ _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def open_standard_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr are closed.
+
+    The next file to be opened would take the number, and what is meant for stdout would end up in it: in a camera,
+    or in the pipe that tells of signals.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w", closefd=False))  # noqa: SIM115
+
+
 def stop_on_signals() -> threading.Event:
     """Make SIGINT and SIGTERM set an event instead of ending the process; a second one ends it at once.
 

@@ -219,6 +219,16 @@ def has_children(process: subprocess.Popen[bytes]) -> bool:
     return bool(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
 
 
+@pytest.mark.parametrize("closed", [(0, 1), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_streams_do_no_harm(closed: tuple[int, ...], tmp_path: Path) -> None:
+    """Without stdin, stdout or stderr the run goes on to its end, and nothing lands in a file it was not meant for."""
+    words = [*RUN, "synthetic:free", "--frames", "40"]
+    redirected = " ".join(f"{number}>&-" for number in closed)
+    shell = ["sh", "-c", f'exec "$@" {redirected}', "sh", *command(), *words]
+    assert subprocess.run(shell, cwd=tmp_path, env=environment(tmp_path), timeout=30, check=False).returncode == 0
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 40
+
+
 def test_a_child_that_hangs_is_given_up() -> None:
     """A child is killed when its time is up, or when the run is to end; one that ends tells how."""
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]

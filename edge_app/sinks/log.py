@@ -171,9 +171,12 @@ def mend_tail(descriptor: int) -> int:
         return 0
     tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
     torn = tail[tail.rfind(b"\n") + 1 :]
+    if not torn:
+        return 0
     # After a power cut a file may end in zeros: its new length was stored, its content was not.
     begun = torn.rstrip(b"\0")
-    if not begun.startswith(_LINE_START) and not _LINE_START.startswith(begun):
+    is_ours = begun.startswith(_LINE_START) if begun else _LINE_START in tail
+    if not is_ours and (not begun or not _LINE_START.startswith(begun)):
         os.write(descriptor, b"\n")
         return 0
     os.ftruncate(descriptor, size - len(torn))

@@ -16,6 +16,7 @@ from edge_app.sinks._base import Request, Sink
 
 _TRIAL_S = 20.0
 _QUIT_KEYS = (ord("q"), 27)
+_LONGEST_SIDE_PX = 2048  # ... unless a very long picture would then fill the memory.
 _SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
 
 
@@ -98,7 +99,8 @@ class Window:
 
 
 def _readable(pixels: Pixels) -> Pixels:
-    scale = -(-_SHOWN_SIDE_PX // min(pixels.shape[:2]))
+    height, width = pixels.shape[:2]
+    scale = min(-(-_SHOWN_SIDE_PX // min(height, width)), _LONGEST_SIDE_PX // max(height, width))
     if scale <= 1:
         return pixels
     return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)

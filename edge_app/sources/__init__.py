@@ -27,8 +27,8 @@ def connect(text: str, request: Request) -> Source:
         request: how the run wants its frames; its `argument` is filled in here.
 
     Raises:
-        UsageError: nothing answers to the string.
-        SourceError: the source exists and cannot be opened.
+        UsageError: no source has that name.
+        SourceError: the source or file does not exist now, or cannot be opened.
         DependencyMissing: it needs a package that is not installed.
     """
     module, argument = _find(text)
@@ -58,6 +58,9 @@ def _find(text: str) -> tuple[ModuleType, str]:
             if hasattr(module, "claims") and module.claims(path):
                 return module, text
         raise SourceError(f"{text} is neither a folder, a picture nor a video")
+    if path.is_absolute() or len(path.parts) > 1 or path.suffix:
+        # It may come back by itself, a camera plugged in or a disk mounted: no error of the command line.
+        raise SourceError(f"{text} does not exist; 'edge-app sources' lists the cameras")
     raise UsageError(f"no source and no file is called {text!r}{_suggestion(name)}")
 
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
 HUNG_S = 12.0  # Longer than any capture call that comes back by itself (OpenCV's own limit is 10 s).
-OPENING_HUNG_S = 60.0  # Importing picamera2 alone takes long on a small board.
+OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
 CLOSE_S = 0.5  # How long a stop waits for the capture thread: the whole program has a second to end.
@@ -93,12 +93,13 @@ class LiveSource:
         self._reason: str | None = None  # why there is no picture, if more is known than that there is none
         self._good_s = self._opened_s = self._progress_s = clock()
         self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
+        self._limit_s, self._patience_s = OPENING_HUNG_S, OUTAGE_PERIOD_S
         self._ended, self._first_opened = threading.Event(), threading.Event()
         self._refusal: Exception | None = None
         self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
         self._thread.start()
         while not self._first_opened.wait(POLL_S) and not request.stop.is_set():
-            self._check_progress(clock(), OPENING_HUNG_S)
+            self._check_progress(clock())
         if self._refusal is not None:
             raise self._refusal
 
@@ -109,16 +110,16 @@ class LiveSource:
 
     def __iter__(self) -> Iterator[Frame | Outage]:
         """Yield the newest frame whenever there is one nobody has taken, an outage every second that there is none."""
-        quiet_since_s = self._clock()
+        quiet_since_s, patience_s = self._clock(), OUTAGE_PERIOD_S
         while not self._request.stop.is_set():
             frame = self._take(POLL_S)
             now_s = self._clock()
             if frame is not None:
-                quiet_since_s = now_s
+                quiet_since_s, patience_s = now_s, self._patience_s
                 yield frame
-            elif now_s - quiet_since_s >= OUTAGE_PERIOD_S:
-                self._check_progress(now_s, HUNG_S)
-                quiet_since_s = now_s
+            elif now_s - quiet_since_s >= patience_s:
+                self._check_progress(now_s)
+                quiet_since_s, patience_s = now_s, OUTAGE_PERIOD_S
                 yield Outage(self._reason or f"no picture for {now_s - self._good_s:.1f} s", self._good_s, now_s)
 
     def close(self) -> None:
@@ -137,10 +138,10 @@ class LiveSource:
             return None
         return frame
 
-    def _check_progress(self, now_s: float, limit_s: float) -> None:
+    def _check_progress(self, now_s: float) -> None:
         if not self._thread.is_alive() and not self._ended.is_set():
             raise CameraHung(f"{self.name}: the capture thread has ended by itself, which is a bug")
-        if now_s - self._progress_s > limit_s:
+        if now_s - self._progress_s > self._limit_s:
             raise CameraHung(
                 f"{self.name}: a capture call has not returned for {now_s - self._progress_s:.0f} s; "
                 "only a new process helps (the service starts one by itself)"
@@ -165,6 +166,7 @@ class LiveSource:
         except EdgeAppError as error:
             self._refusal = error
         self._opened_s = self._good_s = self._progress_s = self._clock()
+        self._limit_s = HUNG_S
         self._first_opened.set()
         return self._refusal is None
 
@@ -200,14 +202,17 @@ class LiveSource:
         delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
         if self._ended.wait(delay_s):
             return False
+        self._failures += 1  # until a picture comes: a camera that opens and shows nothing is tried less and less often
+        self._limit_s = OPENING_HUNG_S
         try:
             self.name = self._camera.open()
         except SourceError as error:
-            self._failures += 1
             self._reason = str(error)
             return False
+        finally:
+            self._progress_s, self._limit_s = self._clock(), HUNG_S
         log.info("%s: open again after %.1f s", self.name, self._clock() - self._good_s)
-        self._opened_s, self._failures = self._clock(), 0
+        self._opened_s = self._clock()
         return True
 
     def _publish(self, capture: Capture) -> None:
@@ -216,7 +221,10 @@ class LiveSource:
         self._untaken += capture.missed
         frame = Frame(self._captured, capture.captured_s, capture.captured_s, picture, truth=capture.truth)
         self._captured += 1
-        self._good_s, self._reason = self._clock(), None
+        now_s = self._clock()
+        # A slow camera is given time: one a second with some jitter is no outage.
+        self._patience_s = min(max(OUTAGE_PERIOD_S, 2.5 * (now_s - self._good_s)), STALE_S)
+        self._good_s, self._reason, self._failures = now_s, None, 0
         with self._changed:
             is_skipped = self._good_s - self._taken_s < self._pause_s
             self._untaken += self._newest is not None and not is_skipped

@@ -1,8 +1,8 @@
 """Pictures in a folder and all below it, by name; `photos/`, `photo.jpg` or `folder:photos`.
 
-JPEG files are handed on undecoded, so one with a sound header and a torn body fails in the pipeline, as a
-`PictureError` of `picture.rgb`; the pipeline counts and reports those. All else that cannot be read is reported and
-skipped here. Of a file with several pictures (TIFF, animated WebP) the first is taken.
+JPEG files are handed on undecoded, so one with a sound header and end but a damaged body fails in the pipeline, as a
+`PictureError` of `picture.rgb`; the pipeline counts and reports those. All else that cannot be read, and what is cut
+off, is reported and skipped here. Of a file with several pictures (TIFF, animated WebP) the first is taken.
 """
 
 from __future__ import annotations

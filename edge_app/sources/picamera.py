@@ -102,6 +102,10 @@ class Picamera:
         try:
             metadata = request.get_metadata()
             pictures = {name: self._picture(name, request.make_array(name)) for name in self._wanted()}
+        except (RuntimeError, ValueError, OSError) as error:
+            if isinstance(error, PictureError):
+                raise
+            raise CameraLost(f"the camera's buffer cannot be read: {error}") from error
         finally:
             request.release()
         small = pictures.get("lores") or pictures["main"]

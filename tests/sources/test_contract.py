@@ -166,7 +166,9 @@ def test_names_are_modules() -> None:
     [
         ("webcan", UsageError, "did you mean 'webcam'"),
         ("ftp://somewhere/x", UsageError, "no source speaks ftp://"),
-        ("/no/such/file.mp4", UsageError, "no source and no file is called"),
+        ("/no/such/file.mp4", SourceError, "/no/such/file.mp4 does not exist"),
+        ("film.mp4", SourceError, "film.mp4 does not exist"),
+        ("/dev/video250", SourceError, "/dev/video250 does not exist"),
         ("webcam:/dev/null", SourceError, "/dev/null"),
         ("webcam:/dev/video250", SourceError, "/dev/video250 does not exist"),
         ("webcam:x", SourceError, "neither a number nor a path"),

@@ -163,6 +163,19 @@ def test_two_hundred_losses_leave_nothing_behind(camera: Puppet, source: LiveSou
     assert threading.active_count() == threads
 
 
+def test_a_slow_camera_is_not_an_outage(camera: Puppet, source: LiveSource) -> None:
+    """A camera whose pictures come a little later than an outage is told is waited for, once its pace is known."""
+    items = iter(source)
+    told: list[Frame | Outage] = []
+    for _ in range(6):
+        threading.Timer(1.3 * _live.OUTAGE_PERIOD_S, camera.show).start()
+        for item in items:
+            told.append(item)
+            if isinstance(item, Frame):
+                break
+    assert not any(isinstance(item, Outage) for item in told[3:])
+
+
 def test_a_silent_camera_is_reopened(camera: Puppet, source: LiveSource) -> None:
     """A camera whose calls return but bring nothing is stale after a while, and reopened."""
     wait_until(lambda: camera.opened >= 2)
