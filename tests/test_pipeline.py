@@ -206,6 +206,15 @@ def test_stop_ends_the_run_at_once() -> None:
     assert (source.taken, clock.now_s) == (1, 0.0)
 
 
+def test_a_lost_camera_is_told_in_a_long_pause() -> None:
+    """However low the rate, a live camera is looked at every second: early frames are passed over, outages told."""
+    clock = Clock()
+    source = Listed([frame(0), frame(1), frame(2), Outage("gone", 0.0, 0.0), frame(3)])
+    source.is_live = True
+    told = [(clock.now_s, item) for item in pipeline.paced(source, Limits(stop=clock, rate_hz=0.01), clock)]
+    assert told == [(0.0, source.items[0]), (3.0, source.items[3])]
+
+
 def test_an_absurd_rate_waits_in_pieces() -> None:
     """A rate of one frame in a million years waits, in pieces that the system can wait, and can be stopped."""
 
