@@ -6,7 +6,7 @@ ARGS ?=
 OPENCV ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tflite-runtime format lint types docs docs-check check vm-test clean
+.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check vm-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ format: ## format the code
 	$(VENV)/bin/ruff check --fix .
 
 lint:
-	@$(ENVIRONMENT) $(VENV) test check
+	@$(ENVIRONMENT) $(VENV) test check train
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 
@@ -47,6 +47,10 @@ docs-check:
 	@$(ENVIRONMENT) $(VENV)
 	$(VENV)/bin/python tools/command_reference.py | diff docs/commands.md - || { echo "run: make docs"; exit 1; }
 	$(VENV)/bin/edge-app models schema | diff docs/model-card.schema.json - || { echo "run: make docs"; exit 1; }
+
+notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (within 15 minutes on two cores)
+	@$(ENVIRONMENT) $(VENV) train notebook
+	$(VENV)/bin/python tools/execute_notebook.py docs/cnn_cifar10.ipynb
 
 check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
 

@@ -11,7 +11,15 @@ EXTRAS = {
     "desktop": ["opencv-python>=4.6"],
     "headless": ["opencv-python-headless>=4.6"],
     "picamera": ["picamera2>=0.3.12"],
-    "train": ["torch>=2.8", "litert-torch>=0.10", "ai-edge-quantizer>=0.10"],
+    "train": [
+        "torch>=2.8",
+        "litert-torch>=0.10",
+        "ai-edge-quantizer>=0.10",
+        "safetensors>=0.5",
+        "pooch[progress]>=1.8",
+        "matplotlib>=3.8",
+    ],
+    "notebook": ["nbclient>=0.10", "ipykernel>=6", "nbformat>=5"],
     "test": ["pytest>=8", "hypothesis>=6", "jsonschema>=4", "scikit-image>=0.25", "scikit-learn>=1.5", "pillow>=10"],
     "check": ["ruff==0.17.6", "mypy==2.4.1"],
 }
@@ -26,7 +34,7 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["edge_app", "edge_app.*"]), "edge_app.models"],
     package_dir={"edge_app.models": "models"},
-    package_data={"edge_app.models": ["*.tflite", "*.json"], "edge_app": ["py.typed"]},
+    package_data={"edge_app.models": ["*.tflite", "*.json", "*.safetensors"], "edge_app": ["py.typed"]},
     install_requires=[
         # The maintained TFLite runtime; where it has no wheel, install edge-app with --no-deps and tflite-runtime.
         "ai-edge-litert>=2.0",

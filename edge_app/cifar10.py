@@ -10,18 +10,24 @@ import hashlib
 import io
 import os
 import pickle
-from dataclasses import dataclass
+import sys
+import tarfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edge_app.errors import DataError
+from edge_app.errors import DataError, DependencyMissing
+from edge_app.records import LabelledPictures
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 FOLDER = "cifar-10-batches-py"
+ARCHIVE = "cifar-10-python.tar.gz"
+URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
+ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"  # as the page of the data set publishes it
 
 # MD5 of each official file, as torchvision publishes them (torchvision/datasets/cifar.py).
 CHECKSUMS = {
@@ -36,37 +42,16 @@ TRAIN_FILES = tuple(name for name in CHECKSUMS if name.startswith("data"))
 TEST_FILES = ("test_batch",)
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPictures:
-    """Pictures with their labels.
-
-    Attributes:
-        pictures: (N, 32, 32, 3) uint8, RGB.
-        labels: (N,) int64, indices into `LABELS`.
-    """
-
-    pictures: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-
-    def first(self, count: int | None) -> LabelledPictures:
-        """Return the first `count` pictures, all of them for None."""
-        return LabelledPictures(self.pictures[:count], self.labels[:count])
+def holds(where: Path) -> bool:
+    """Say whether the official files lie at `where` or one level below it."""
+    return _folder_at(where) is not None
 
 
-def find_folder(where: str | Path) -> Path:
-    """Find the folder of the official files at `where` or one level below it.
-
-    Raises:
-        DataError: neither holds them.
-    """
-    where = Path(where)
+def _folder_at(where: Path) -> Path | None:
     for folder in (where, where / FOLDER):
-        if (folder / "batches.meta").is_file() or (folder / "test_batch").is_file():
+        if any((folder / name).is_file() for name in ("batches.meta", *CHECKSUMS)):
             return folder
-    raise DataError(
-        f"no CIFAR-10 in {where}: expected {FOLDER}/ (or its files) there; "
-        "unpack the official 'CIFAR-10 python version' and name the folder with --data"
-    )
+    return None
 
 
 def default_folder() -> Path | None:
@@ -75,37 +60,91 @@ def default_folder() -> Path | None:
     return Path(named) if named else None
 
 
+def download(url: str = URL) -> Path:
+    """Fetch the official archive into the user's cache, with a progress bar, unless it is there; return its path.
+
+    Raises:
+        DependencyMissing: pooch is not installed.
+        DataError: it cannot be fetched, or what came is not the official file.
+    """
+    try:
+        import pooch
+    except ImportError as error:
+        raise DependencyMissing(
+            "downloading CIFAR-10 needs pooch; install it with \"pip install 'edge-app[train]'\", "
+            "or name the data with --data"
+        ) from error
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        kept = pooch.retrieve(
+            url, f"md5:{ARCHIVE_MD5}", ARCHIVE, pooch.os_cache("edge-app"), progressbar=sys.stderr.isatty()
+        )
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+        raise DataError(
+            f"cannot download CIFAR-10 from {url} ({str(error).splitlines()[0]}); "
+            f"fetch {ARCHIVE} some other way and name it with --data"
+        ) from error
+    return Path(kept)
+
+
 def read_train(where: str | Path) -> LabelledPictures:
-    """Read the 50,000 training pictures. See `read_test` for the errors."""
-    return _read(where, TRAIN_FILES)
+    """Read the 50,000 training pictures. See `read_test` for arguments and errors."""
+    return _read(Path(where), TRAIN_FILES)
 
 
 def read_test(where: str | Path) -> LabelledPictures:
     """Read the 10,000 test pictures.
 
+    Args:
+        where: the folder of the official files, the one above it, or the official archive.
+
     Raises:
         DataError: a file is missing, unreadable or not the official one; it is named.
     """
-    return _read(where, TEST_FILES)
+    return _read(Path(where), TEST_FILES)
 
 
-def _read(where: str | Path, names: tuple[str, ...]) -> LabelledPictures:
-    folder = find_folder(where)
-    parts = [_read_file(folder / name) for name in names]
+def _read(where: Path, names: tuple[str, ...]) -> LabelledPictures:
+    parts = list(_from_archive(where, names) if where.is_file() else _from_folder(where, names))
     return LabelledPictures(
-        np.concatenate([part.pictures for part in parts]), np.concatenate([part.labels for part in parts])
+        np.concatenate([part.pictures for part in parts]), np.concatenate([part.labels for part in parts]), LABELS
     )
 
 
-def _read_file(path: Path) -> LabelledPictures:
+def _from_folder(where: Path, names: tuple[str, ...]) -> Iterator[LabelledPictures]:
+    folder = _folder_at(where)
+    if folder is None:
+        raise DataError(
+            f"no CIFAR-10 in {where}: expected {FOLDER}/ (or its files) there; "
+            "unpack the official 'CIFAR-10 python version' and name the folder with --data"
+        )
+    for name in names:
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}; fetch CIFAR-10 again") from error
+        yield _parse(name, content, str(path))
+
+
+def _from_archive(path: Path, names: tuple[str, ...]) -> Iterator[LabelledPictures]:
+    """Read members of the official tar.gz; nothing is unpacked to disk."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; fetch CIFAR-10 again") from error
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != CHECKSUMS[path.name]:
-        raise DataError(f"{path} is damaged or not the official file (md5 {found}); fetch CIFAR-10 again")
+        with tarfile.open(path) as archive:
+            for name in names:
+                member = archive.extractfile(f"{FOLDER}/{name}")
+                yield _parse(name, member.read() if member else b"", f"{path}: {FOLDER}/{name}")
+    except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
+        raise DataError(f"{path} is damaged or not CIFAR-10's archive ({error}); fetch {ARCHIVE} again") from error
+
+
+def _parse(name: str, content: bytes, place: str) -> LabelledPictures:
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != CHECKSUMS[name]:
+        raise DataError(f"{place} is damaged or not the official file (md5 {found}); fetch CIFAR-10 again")
     # Unpickling runs code from the file, so it happens only after the checksum has said which file this is.
-    batch: dict[bytes, Any] = pickle.load(io.BytesIO(data), encoding="bytes")
+    batch: dict[bytes, Any] = pickle.load(io.BytesIO(content), encoding="bytes")
     planes = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32)
-    return LabelledPictures(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(batch[b"labels"], np.int64))
+    return LabelledPictures(
+        np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(batch[b"labels"], np.int64), LABELS
+    )

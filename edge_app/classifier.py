@@ -72,6 +72,7 @@ class Classifier:
 
     Attributes:
         name: the model's.
+        path: the file it was read from.
         card: the model's, if it has one.
         shape: height and width of the patch.
         labels: one for each score.
@@ -86,10 +87,10 @@ class Classifier:
     def __init__(self, model: Model, options: Options = Options(), stop: threading.Event | None = None) -> None:
         if model.card is None:
             _try_in_child(model, options, stop or threading.Event())
-        self.name, self.card = model.name, model.card
+        self.name, self.path, self.card = model.name, model.path, model.card
         package, module = import_runtime(options.runtime)
         self.runtime = f"{package} {version_of(package)}"
-        self._interpreter = _load(module, model, options)
+        self._interpreter = load_interpreter(module, model, options)
         self._input = _only(self._interpreter.get_input_details(), "input", model)
         self._output = _only(self._interpreter.get_output_details(), "output", model)
         self.shape = _input_shape(self._input, model)
@@ -195,7 +196,12 @@ def version_of(package: str) -> str:
         return "of unknown version"
 
 
-def _load(module: ModuleType, model: Model, options: Options) -> Any:
+def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
+    """Make the runtime's interpreter for a model, its tensors allocated.
+
+    Raises:
+        ModelRefused: the file does not load.
+    """
     resolvers = module.OpResolverType
     resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if options.delegate == "none" else resolvers.AUTO
     try:
@@ -317,7 +323,7 @@ def _try_in_child(model: Model, options: Options, stop: threading.Event) -> None
 
 def _trial(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
     content = sys.stdin.buffer.read()
-    interpreter = _load(import_runtime(runtime)[1], _nameless(path, content), Options(delegate=delegate))
+    interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), Options(delegate=delegate))
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     interpreter.invoke()

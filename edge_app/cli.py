@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import logging
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from edge_app import __version__, config, flags, service
+from edge_app import __version__, config, flags, output, service
 from edge_app.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -29,7 +31,9 @@ from edge_app.errors import (
 
 if TYPE_CHECKING:
     from edge_app.classifier import Classifier
+    from edge_app.evaluate import Scored
     from edge_app.model_card import Card
+    from edge_app.records import LabelledPictures
     from edge_app.sinks._base import Guard
     from edge_app.sources._base import Source
 
@@ -51,7 +55,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         words, kind, given = flags.parse(arguments)
         if words not in _COMMANDS or (not words and not given.get("version")):
             flags.parse([*words.split(), "--help"])
-        if words != "run":
+        if words not in ("run", "train"):  # these two have something to finish
             service.die_on_signals(stop)
         code = _COMMANDS[words](_settle(words, kind, given), stop)
         if sys.stdout is not None:  # None where it was closed before the start
@@ -254,7 +258,7 @@ def _show_model(settings: flags.ModelsShow, stop: threading.Event) -> int:
         "operators_delegated": classifier.delegation.delegated if classifier.delegation else None,
         "operators_total": classifier.delegation.total if classifier.delegation else None,
     }
-    with _json_to(settings.json_) as write:
+    with output.json_to(settings.json_) as write:
         if write:
             write({"card": card.model_dump() if card else None, "here": facts})
     if settings.json_ != "-":
@@ -268,7 +272,7 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
     if card:
         rows += [
             ("what", card.description),
-            ("accuracy", ", ".join(f"{k} {v:.2%}" for k, v in card.accuracy.model_dump().items() if v is not None)),
+            ("accuracy", ", ".join(_accuracies(card))),
             (
                 "size",
                 f"{card.file.bytes:,} bytes, {card.training.parameters:,} parameters, {card.training.macs:,} MACs",
@@ -288,7 +292,15 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
         print(f"{name:<12} {value}")
 
 
+def _accuracies(card: Card) -> Iterator[str]:
+    for name, share in card.accuracy.model_dump().items():
+        if isinstance(share, float):
+            yield f"{name} {share:.2%}"
+
+
 def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
+    from edge_app import model_card
+
     classifier = _classifier(settings, stop)
     card = classifier.card
     print(f"{classifier.name}: loads and runs on {classifier.runtime}, {len(classifier.labels)} labels")
@@ -298,6 +310,8 @@ def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
     print(
         f"checksum matches its card; self-test: outputs differ by at most {classifier.check_golden(card.golden)} steps"
     )
+    if model_card.check_weights(classifier.path, card):
+        print("float weights match its card")
     return EXIT_OK
 
 
@@ -309,60 +323,93 @@ def _print_schema(settings: flags.ModelsSchema, stop: threading.Event) -> int:
 
 
 def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
-    from edge_app import cifar10, evaluate
+    """Measure what was asked for, one pass over the pictures after the other."""
+    from edge_app import dataset, degrade, evaluate, report
 
-    where = settings.data or cifar10.default_folder()
-    if where is None:
-        raise UsageError("where is CIFAR-10? name its folder with --data, or in EDGE_APP_CIFAR10")
+    source = dataset.find(settings.data)
     classifier = _classifier(settings, stop)
-    data = cifar10.read_test(where).first(settings.limit)
-    paths: dict[str, Callable[..., evaluate.Accuracy]] = {
-        "direct": evaluate.direct,
-        "camera": evaluate.camera_path,
-        "camera-full": evaluate.camera_path_full,
-    }
-    chosen = ("direct", "camera") if settings.path == "both" else (settings.path,)
-    figures: dict[str, evaluate.Accuracy] = {}
-    for name in chosen:
-        with _progress(name, len(data.labels)) as progress:
-            figures[name] = paths[name](classifier, data, progress)
+    data = source.read("test", classifier.shape).first(settings.limit)
+    with output.json_to(settings.json_) as write_json, output.file_to(settings.html) as write_html:
+        if write_html:
+            report.check_plots()
+        direct, degraded, camera = None, {}, {}
+        if settings.path in ("both", "direct"):
+            with output.progress("direct", len(data.labels)) as progress:
+                direct = evaluate.score(classifier, data, progress=progress)
+            for name, change in degrade.STANDARD.items() if settings.degraded else ():
+                with output.progress(name, len(data.labels)) as progress:
+                    degraded[name] = evaluate.score(classifier, data, change, progress).accuracy
+        for name in ("camera",) if settings.path == "both" else (settings.path,):
+            if name != "direct":
+                full = evaluate.camera_path_full if name == "camera-full" else evaluate.camera_path
+                with output.progress(name, len(data.labels)) as progress:
+                    camera[name] = full(classifier, data, progress)
+        found = report.Report(
+            model=classifier.name,
+            runtime=classifier.runtime,
+            command=shlex.join(["edge-app", *sys.argv[1:]]),
+            data=data,
+            labels=classifier.labels,
+            temperature=classifier.card.temperature if classifier.card else 1.0,
+            direct=direct,
+            float_=_float_scores(classifier, data) if direct else None,
+            camera=camera,
+            degraded=degraded,
+        )
         if settings.json_ != "-":
-            print(f"{classifier.name} {name:<12} {figures[name]}")
-    if len(figures) == 2 and settings.json_ != "-":
-        print(f"lost on the camera path: {(figures['direct'].share - figures['camera'].share) * 100:.2f} points")
-    with _json_to(settings.json_) as write:
-        if write:
-            write(
-                {
-                    "model": classifier.name,
-                    "runtime": classifier.runtime,
-                    **{k: v.to_json() for k, v in figures.items()},
-                }
-            )
+            print("\n".join(report.to_text(found)))
+        if write_json:
+            write_json(report.to_json(found))
+        if write_html:
+            write_html(report.to_html(found))
     return EXIT_OK
 
 
-@contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
-    from tqdm import tqdm
+def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | None:
+    """Score with the float weights that lie beside a model, where they do and PyTorch is installed."""
+    from edge_app import dataset, evaluate
 
-    with tqdm(total=total, desc=title, unit="img", disable=None, leave=False) as bar:
-        yield bar.update
+    card = classifier.card
+    if card is None or card.weights is None or importlib.util.find_spec("torch") is None:
+        return None
+    from edge_app.train import fit, weights
+
+    network = weights.read(str(classifier.path.with_name(card.weights.name))).network()
+    return evaluate.Scored(fit.logits(network, data.pictures).numpy(), dataset.places(data, classifier.labels))
 
 
-@contextmanager
-def _json_to(target: str | None) -> Iterator[Callable[[object], None] | None]:
-    """Give a function that writes one object to a file or stdout; None where no JSON is wanted."""
-    if target is None:
-        yield None
-    elif target == "-":
-        yield lambda value: print(json.dumps(value, indent=2))
-    else:
-        try:
-            with Path(target).open("w", encoding="utf-8") as file:
-                yield lambda value: print(json.dumps(value, indent=2), file=file)
-        except OSError as error:
-            raise StartError(f"cannot write {target}: {error.strerror}") from error
+def _train(settings: flags.Train, stop: threading.Event) -> int:
+    from edge_app import dataset, model_card
+
+    try:
+        from edge_app.train import make
+    except ImportError as error:
+        raise DependencyMissing(
+            f"training needs {error.name}, which is not installed: pip install 'torch==2.13.0', "
+            "then pip install 'edge-app[train]'"
+        ) from error
+    path = make.make(
+        make.Request(
+            recipe=settings.recipe,
+            source=dataset.find(settings.data),
+            out=settings.out,
+            name=settings.name,
+            epochs=settings.epochs,
+            seed=settings.seed,
+            side_px=settings.size,
+            begin_from=settings.from_,
+            device=settings.device,
+            threads=settings.threads,
+            restart=settings.restart,
+            reference=tuple(settings.reference),
+            command=shlex.join(["edge-app", *sys.argv[1:]]),
+        ),
+        stop,
+    )
+    card = model_card.read(str(path)).card
+    assert card is not None  # noqa: S101  # narrows the type; `make` has just written it
+    print(f"{path}: {card.file.bytes:,} bytes, " + ", ".join(_accuracies(card)))
+    return EXIT_OK
 
 
 def _show_config(settings: flags.Config, stop: threading.Event) -> int:
@@ -398,5 +445,6 @@ _COMMANDS: dict[str, Callable[[Any, threading.Event], int]] = {
     "models verify": _verify_model,
     "models schema": _print_schema,
     "evaluate": _evaluate,
+    "train": _train,
     "config": _show_config,
 }

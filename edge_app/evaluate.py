@@ -1,4 +1,4 @@
-"""Accuracy of a model on CIFAR-10's test pictures: as they are, and through a camera's eyes.
+"""Accuracy of a model on labelled pictures: as they are, degraded, and through a camera's eyes.
 
 The camera path takes each picture through everything that a camera's frame goes through: it is enlarged into a
 640x480 frame, gets sensor noise, is JPEG-encoded, delivered by a source, and classified by the same pipeline. A
@@ -14,14 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_app import pipeline, preprocess
+from edge_app import calibration, dataset, degrade, pipeline, preprocess
 from edge_app._opencv import cv2
-from edge_app.cifar10 import LABELS, LabelledPictures
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules
-from edge_app.errors import UsageError
 from edge_app.pictures import ArrayPicture, JpegPicture
-from edge_app.records import Box, Frame, Picture, Pixels, Result
+from edge_app.records import Box, Frame, LabelledPictures, Picture, Pixels, Result
 
 FRAME_PX = (640, 480)
 NOISE_SIGMA = 12.0
@@ -67,15 +65,61 @@ class Accuracy:
         return f"{self.share:.2%} ({low:.1%} to {high:.1%}, {self.correct} of {self.total})".replace("%", " %")
 
 
-def direct(classifier: Classifier, data: LabelledPictures, progress: Progress = lambda _: None) -> Accuracy:
-    """Classify the pictures as they are, no camera in between."""
-    labels = _known_labels(classifier, data)
-    correct = 0
-    for pixels, label in zip(data.pictures, labels, strict=True):
-        patch = preprocess.patch(ArrayPicture(pixels), classifier.shape)
-        correct += int(classifier.scores(patch).argmax()) == label
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of all pictures of a data set.
+
+    Attributes:
+        logits: (N, classes) float32.
+        labels: (N,) the true ones, as places among the classes.
+    """
+
+    logits: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Share of pictures whose highest score is the label's."""
+        return Accuracy(int((self.logits.argmax(1) == self.labels).sum()), len(self.labels))
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """(classes, classes) counts: true labels down, given ones across."""
+        classes = self.logits.shape[1]
+        pairs = self.labels * classes + self.logits.argmax(1)
+        return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+    def worst(self, temperature: float, count: int) -> npt.NDArray[np.int64]:
+        """Return which pictures are wrong with the most confidence, worst first."""
+        wrong = np.flatnonzero(self.logits.argmax(1) != self.labels)
+        confidence = calibration.softmax(self.logits[wrong], temperature).max(1)
+        return wrong[np.argsort(-confidence, kind="stable")][:count]
+
+
+def score(
+    classifier: Classifier,
+    data: LabelledPictures,
+    degradation: degrade.Degradation = lambda pixels, _: pixels,
+    progress: Progress = lambda _: None,
+) -> Scored:
+    """Classify the pictures as they are, or degraded; no camera in between.
+
+    Args:
+        classifier: the model.
+        data: pictures with their labels.
+        degradation: what is done to each; its noise is seeded with the picture's index.
+        progress: told how many pictures have been done since the last call.
+
+    Raises:
+        DataError: the classifier does not know the labels.
+    """
+    labels = dataset.places(data, classifier.labels)
+    logits = np.empty((len(data.labels), len(classifier.labels)), np.float32)
+    for index, pixels in enumerate(data.pictures):
+        degraded = degradation(pixels, np.random.default_rng(index))
+        logits[index] = classifier.scores(preprocess.patch(ArrayPicture(degraded), classifier.shape))
         progress(1)
-    return Accuracy(correct, len(labels))
+    return Scored(logits, labels)
 
 
 def camera_path(
@@ -92,7 +136,7 @@ def camera_path(
         progress: told how many pictures have been done since the last call.
         seen: what the source delivers in place of a frame's JPEG; for tests that break the path on purpose.
     """
-    _known_labels(classifier, data)
+    dataset.places(data, classifier.labels)
     tally = _Tally(progress)
     # Neighbouring pictures have nothing to do with each other: no smoothing, and always the best label.
     decision = Decision(classifier.labels, Rules(enter=0.0, leave=0.0, smoothing_s=0.0))
@@ -155,7 +199,7 @@ class _EnlargedPictures:
     def __iter__(self) -> Iterator[Frame]:
         for index, (pixels, label) in enumerate(zip(self._data.pictures, self._data.labels, strict=True)):
             picture = self._seen(JpegPicture(camera_frame(pixels, seed=index)))
-            yield Frame(index, 0.0, float(index), picture, truth=LABELS[label])
+            yield Frame(index, 0.0, float(index), picture, truth=self._data.names[label])
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -177,15 +221,3 @@ class _Tally:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-def _known_labels(classifier: Classifier, data: LabelledPictures) -> list[int]:
-    """Return each picture's label as an index into the classifier's outputs.
-
-    Raises:
-        UsageError: the classifier does not know CIFAR-10's labels.
-    """
-    missing = [label for label in LABELS if label not in classifier.labels]
-    if missing:
-        raise UsageError(f"this model does not know {', '.join(missing)}; CIFAR-10 says nothing about its accuracy")
-    return [classifier.labels.index(LABELS[label]) for label in data.labels]

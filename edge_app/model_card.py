@@ -64,6 +64,21 @@ class Accuracy(_Part):
     test_float: float | None = Field(None, ge=0, le=1)
     test_int8: float | None = Field(None, ge=0, le=1)
     test_int8_camera_path: float | None = Field(None, ge=0, le=1, description="see 'edge-app evaluate --help'")
+    test_int8_degraded: dict[str, float] = Field({}, description="by degradation; see docs/training.md")
+
+
+class CalibrationError(_Part):
+    """Expected calibration error on the validation pictures, 15 bins, 0..1 (Guo et al. 2017)."""
+
+    before: float = Field(ge=0, le=1, description="with the logits as they are")
+    after: float = Field(ge=0, le=1, description="divided by the temperature")
+
+
+class Latency(_Part):
+    """How long one inference takes beside a reference model in the same run: one thread, medians."""
+
+    reference: str = Field(description="file name of the reference")
+    ratio: float = Field(gt=0, description="this model's latency divided by the reference's")
 
 
 class Training(_Part):
@@ -72,11 +87,14 @@ class Training(_Part):
     recipe: str
     command: str = Field(description="command that makes the model again")
     data: str
-    data_md5: dict[str, str] = Field(description="MD5 of each data file")
+    data_md5: dict[str, str] = Field(description="MD5 of each official data file")
+    data_sha256: str | None = Field(None, description="SHA-256 over training pictures and labels, as they were read")
     epochs: int
     seed: int
     parameters: int
     macs: int = Field(description="multiply-accumulate operations for one picture")
+    origin: str | None = Field(None, description="weights that the training went on from")
+    teacher: str | None = Field(None, description="model whose answers were learned beside the labels")
 
 
 class Golden(_Part):
@@ -97,12 +115,15 @@ class Card(_Part):
     description: str
     license: str
     file: FileFacts
+    weights: FileFacts | None = Field(None, description="the float weights, beside the file; 'edge-app train --from'")
     input: InputFacts
     output: Literal["logits", "probabilities"]
     labels: list[str] = Field(min_length=2)
     temperature: float = Field(gt=0, description="logits are divided by this before softmax; fitted on validation")
     thresholds: Thresholds
     accuracy: Accuracy
+    calibration_error: CalibrationError | None = None
+    latency: list[Latency] = []
     training: Training
     golden: Golden
 
@@ -184,6 +205,30 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
             raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
         name, labels = card.name, tuple(card.labels)
     return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
+
+
+def check_weights(path: Path, card: Card) -> bool:
+    """Hold the float weights beside a model against its card; return whether there are any.
+
+    Args:
+        path: of the .tflite file.
+        card: its card.
+
+    Raises:
+        ModelRefused: they are not the file that the card speaks of.
+    """
+    if card.weights is None:
+        return False
+    path = path.with_name(card.weights.name)
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return False  # they are for training; a device can do without
+    except OSError as error:
+        raise ModelRefused(f"cannot read float weights {path}: {error.strerror}") from error
+    if found != card.weights.sha256:
+        raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
+    return True
 
 
 def _read_capped(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -48,6 +49,36 @@ class Picture(Protocol):
         Raises:
             PictureError: the data cannot be decoded.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPictures:
+    """Small pictures of one size with their labels, all in memory.
+
+    Attributes:
+        pictures: (N, H, W, 3) uint8, RGB.
+        labels: (N,) int64, indices into `names`.
+        names: what the labels are called.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def at(self, chosen: npt.NDArray[np.int64] | slice) -> LabelledPictures:
+        """Return the chosen pictures."""
+        return LabelledPictures(self.pictures[chosen], self.labels[chosen], self.names)
+
+    def first(self, count: int | None) -> LabelledPictures:
+        """Return the first `count` pictures, all of them for None."""
+        return self.at(slice(count))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over pictures and labels, hexadecimal."""
+        found = hashlib.sha256(np.ascontiguousarray(self.pictures).data)
+        found.update(self.labels.astype("<i8").tobytes())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

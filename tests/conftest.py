@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_app import cifar10
+from edge_app.records import LabelledPictures
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -23,6 +24,6 @@ def cifar10_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def test_pictures(cifar10_folder: Path) -> cifar10.LabelledPictures:
+def test_pictures(cifar10_folder: Path) -> LabelledPictures:
     """Read the 10,000 test pictures once."""
     return cifar10.read_test(cifar10_folder)

@@ -50,6 +50,6 @@ def edge_app(folder: Path, *arguments: str, **variables: str) -> subprocess.Comp
         env=environment(folder, **variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )

@@ -29,7 +29,7 @@ def refused(folder: Path, code: int, *arguments: str, **variables: str) -> list[
     return [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, "evaluate", "config"])
+@pytest.mark.parametrize("words", [*COMMANDS, "evaluate", "train", "config"])
 def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of every command exits 0, prints to stdout, and has an example to copy."""
     assert cli.main([*words.split(), "--help"], threading.Event()) == 0
@@ -40,7 +40,7 @@ def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture
 
 def test_the_list_of_commands_is_complete() -> None:
     """No command escapes the test above."""
-    assert {*COMMANDS, "evaluate", "config", ""} == {*cli._COMMANDS, "models"}
+    assert {*COMMANDS, "evaluate", "train", "config", ""} == {*cli._COMMANDS, "models"}
 
 
 def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
     done = edge_app(tmp_path, "--version")
     assert done.returncode == 0
     assert done.stdout.startswith(f"edge-app {__version__}, runtime ")
-    assert done.stdout.endswith("model cifar10-lecture\n")
+    assert done.stdout.endswith("model cifar10-base\n")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_stdout_has_the_data_and_nothing_else(tmp_path: Path) -> None:
     """With `--log -` every line of stdout is a result; all words go to stderr."""
     done = edge_app(tmp_path, *SYNTHETIC, "--verbose", "--frames", "20", "--log", "-")
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(20))
-    assert "classifying with cifar10-lecture" in done.stderr
+    assert "classifying with cifar10-base" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(*SYNTHETIC, "--log", "-"), ("models", "schema"), ("run", "--help")])

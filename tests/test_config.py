@@ -70,7 +70,7 @@ def test_the_environment_goes_over_the_file_over_the_defaults(tmp_path: Path) ->
     assert found["realtime"] == config.Setting(True, "EDGE_APP_REALTIME")
     assert found["source"] == config.Setting("webcam", str(path))
     assert found["sink"] == config.Setting(["log:a"], str(path))
-    assert found["model"] == config.Setting("cifar10-lecture", "default")
+    assert found["model"] == config.Setting("cifar10-base", "default")
     assert set(found) == set(config.SECTION_OF)
 
 

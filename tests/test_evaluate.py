@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from edge_app import classifier, evaluate
-from edge_app.cifar10 import LabelledPictures
 from edge_app.classifier import Classifier
-from edge_app.errors import UsageError
+from edge_app.errors import DataError
 from edge_app.evaluate import Accuracy, FullDecode
 from edge_app.pictures import JpegPicture
-from edge_app.records import Box, Pixels
+from edge_app.records import Box, LabelledPictures, Pixels
 
 WORST_LOSS = 0.01  # the camera path may lose one point
 
@@ -26,7 +25,7 @@ def lecture() -> Classifier:
 @pytest.fixture(scope="module")
 def direct(lecture: Classifier, test_pictures: LabelledPictures) -> Accuracy:
     """Measure all 10,000 pictures directly."""
-    return evaluate.direct(lecture, test_pictures)
+    return evaluate.score(lecture, test_pictures).accuracy
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def test_the_camera_path_finds_mistakes(
 ) -> None:
     """The check has teeth: with either mistake in the path, more than a point is lost, and the check fails."""
     some = test_pictures.first(3000)
-    right = evaluate.direct(lecture, some)
+    right = evaluate.score(lecture, some).accuracy
     broken = evaluate.camera_path(lecture, some, seen=mistake)
     print(f"\n{mistake.__name__}: direct {right}, camera path {broken}")
     assert right.share - broken.share > WORST_LOSS
@@ -115,5 +114,5 @@ def test_a_model_of_other_labels_is_refused(test_pictures: LabelledPictures) -> 
 
     data = Path(__file__).parent / "data"
     colors = classifier.load(str(data / "mean_uint8.tflite"), data / "rgb.txt")
-    with pytest.raises(UsageError, match="does not know airplane"):
-        evaluate.direct(colors, test_pictures.first(1))
+    with pytest.raises(DataError, match="does not know airplane"):
+        evaluate.score(colors, test_pictures.first(1))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 MODELS = ("models", "models list", "models show", "models verify", "models schema")
-COMMANDS = ("", "run", "sources", *MODELS, "evaluate", "config")
+COMMANDS = ("", "run", "sources", *MODELS, "evaluate", "train", "config")
 WIDTH = "100"
 
 

@@ -33,7 +33,10 @@ stamp="$folder/.installed-$(printf %s "$extras" | tr , -)"
 if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
 say "installing into $folder (once; some minutes on a Raspberry Pi)"
 [ -x "$folder/bin/python" ] || "$python" -m venv $sees_system "$folder"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -e ".${extras:+[$extras]}"
+install() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+# PyTorch first and by its number: left to choose, pip takes a build for GPUs, gigabytes larger.
+case ",$extras," in *,train,*) install torch==2.13.0 ;; esac
+install -e ".${extras:+[$extras]}"
 
 check() { "$folder/bin/python" -c "$1" 2>&1 || true; }
 broken=$(check 'import edge_app._opencv' | tail -n 1)

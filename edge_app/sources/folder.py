@@ -79,7 +79,7 @@ class FolderSource:
         name = _printable(self._paths[index].relative_to(self._top).as_posix())
         now_s = self._clock()
         try:
-            picture = oriented(_load(self._paths[index]), self._request.rotate, self._request.flip)
+            picture = oriented(load(self._paths[index]), self._request.rotate, self._request.flip)
         except PictureError as error:
             self.dropped += 1
             log.warning("%s skipped: %s", name, error)
@@ -101,7 +101,7 @@ def _list(path: Path) -> list[Path]:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if not is_folder:
         return [_checked(path)]
-    found = sorted(_walk(path), key=lambda each: each.relative_to(path).as_posix())
+    found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())
     if not found:
         raise SourceError(f"no pictures in {path}; looked for {', '.join(SUFFIXES)} there and below")
     return found
@@ -110,13 +110,13 @@ def _list(path: Path) -> list[Path]:
 def _checked(path: Path) -> Path:
     """Refuse a single file that is no picture now: nothing else would come of the run."""
     try:
-        _load(path)
+        load(path)
     except PictureError as error:
         raise SourceError(f"{path}: {error}") from error
     return path
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def walk(top: Path) -> Iterator[Path]:
     """Yield the pictures below a folder; hidden ones and links to folders, which may run in circles, are left out."""
     for folder, subfolders, files in os.walk(top, onerror=_report_subfolder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -127,7 +127,7 @@ def _report_subfolder(error: OSError) -> None:
     log.warning("%s skipped: %s", _printable(str(error.filename)), error.strerror)
 
 
-def _load(path: Path) -> Picture:
+def load(path: Path) -> Picture:
     """Read one file.
 
     Raises:

@@ -1,54 +1,206 @@
-"""The training loop."""
+"""The training loop, top to bottom.
+
+An epoch depends on the seed, its own number and what the checkpoint holds, nothing else: a training that was killed
+goes on from the end of its last whole epoch and ends with the same weights.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from edge_app import cifar10
-from edge_app.train import data
+from edge_app.errors import RunError
+from edge_app.records import LabelledPictures
+from edge_app.train.architectures import Network
+from edge_app.train.augment import augment
+from edge_app.train.checkpoint import Checkpoint
+from edge_app.train.data import Split
+from edge_app.train.optimise import Muon
+from edge_app.train.recipes import Recipe
 
-BATCH = 250
+log = logging.getLogger(__name__)
 
 
-def fit(network: nn.Module, split: data.Split, epochs: int, peak_rate: float, seed: int) -> None:
-    """Train `network` in place: Adam, one cycle, label smoothing 0.1, pictures shifted and mirrored.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one training is.
+
+    Attributes:
+        recipe: how.
+        epochs: passes over the training pictures.
+        seed: fixes initial weights, order and augmentation.
+        device: "cpu" or "cuda".
+    """
+
+    recipe: Recipe
+    epochs: int
+    seed: int
+    device: str = "cpu"
+
+
+def fit(
+    plan: Plan,
+    network: Network,
+    split: Split,
+    checkpoint: Checkpoint,
+    teacher: nn.Module | None = None,
+    stop: threading.Event | None = None,
+) -> Network:
+    """Train a network and return the moving average of its weights.
 
     Args:
-        network: takes pixels of 0..255, returns logits.
+        plan: how.
+        network: fresh, or with the weights to go on from; changed in place.
         split: learns from `split.train`; `split.validation` is only reported.
-        epochs: passes over the training pictures.
-        peak_rate: highest learning rate of the cycle.
-        seed: fixes the order and the augmentation.
+        checkpoint: where to go on from, and where each epoch is kept.
+        teacher: takes the same pictures; the network learns its logits beside the labels.
+        stop: set to break off.
+
+    Raises:
+        StartError: the checkpoint is of another training, or damaged.
+        RunError: broken off, or the checkpoint cannot be written; finished epochs are kept.
     """
-    generator = torch.Generator().manual_seed(seed)
-    steps = epochs * (len(split.train.labels) // BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=peak_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak_rate, total_steps=steps, pct_start=0.2)
-    with tqdm(total=steps * BATCH, unit="img", unit_scale=True, disable=None) as bar:
-        for _ in range(epochs):
+    network.to(plan.device, memory_format=torch.channels_last)
+    optimisers = make_optimisers(network, plan.recipe)
+    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in optimisers]
+    steps = max(1, len(split.train.labels) // plan.recipe.batch)
+    decay = averaging_decay(plan.recipe.averaging_steps, plan.epochs * steps)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    parts = {"network": network, "average": average, **{f"optimiser {n}": o for n, o in enumerate(optimisers)}}
+    done = checkpoint.load(parts)
+    if done:
+        log.warning("going on after epoch %d of %d", done, plan.epochs)
+
+    with progress(plan, steps * min(plan.recipe.batch, len(split.train.labels)), done) as bar:
+        for epoch in range(done, plan.epochs):
             network.train()
-            for pictures, labels in data.batches(split.train, BATCH, generator):
-                with torch.autocast("cpu", torch.bfloat16):
-                    loss = functional.cross_entropy(network(pictures), labels, label_smoothing=0.1)
-                optimiser.zero_grad(set_to_none=True)
+            torch.manual_seed(plan.seed * 10_007 + epoch)  # dropout
+            for step, (pictures, labels) in enumerate(batches(split.train, plan, epoch)):
+                if stop is not None and stop.is_set():
+                    raise RunError(
+                        f"stopped in epoch {epoch + 1}; {epoch} are kept, the same command goes on from there"
+                    )
+                share = rate_at((epoch * steps + step) / (plan.epochs * steps), plan.recipe.warmup)
+                for optimiser, rates in zip(optimisers, peaks, strict=True):
+                    for group, peak in zip(optimiser.param_groups, rates, strict=True):
+                        group["lr"] = peak * share
+                with torch.autocast(plan.device, torch.bfloat16):
+                    loss = loss_of(network, teacher, pictures, labels, plan.recipe)
+                network.zero_grad()
                 loss.backward()
-                optimiser.step()
-                schedule.step()
-                bar.update(BATCH)
-            bar.set_postfix(loss=f"{loss.item():.3f}", val=f"{accuracy(network, split.validation):.4f}")
+                for optimiser in optimisers:
+                    optimiser.step()
+                average.update_parameters(network)
+                bar.update(len(labels))
+            right = accuracy(average.module, split.validation, plan.device)
+            checkpoint.save(parts, {"loss": loss.item(), "validation": right})
+            tell(bar, f"epoch {epoch + 1}/{plan.epochs}, loss {loss.item():.3f}, validation {right:.2%}")
+    return average.module.cpu()
 
 
-def logits(network: nn.Module, pictures: Tensor) -> Tensor:
-    """Return the network's logits, without gradients, in float32."""
+def make_optimisers(network: Network, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Give the convolutions that batch normalisation follows to Muon, all the rest that is trained to AdamW."""
+    filters = network.filters()
+    taken = {id(weight) for weight in filters}
+    rest = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in taken]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, recipe.rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
+    ]
+    return [Muon(filters, recipe.muon_rate, recipe.muon_momentum), *optimisers] if filters else optimisers
+
+
+def averaging_decay(horizon_steps: int, total_steps: int) -> float:
+    """Return the decay of an average over the last `horizon_steps`, or the last tenth of a short training."""
+    return 1 - 1 / max(1.0, min(horizon_steps, total_steps / 10))
+
+
+def batches(data: LabelledPictures, plan: Plan, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield one epoch of shuffled, changed batches; the last, incomplete one is left out.
+
+    Every picture is mirrored in every other epoch, not at random (K. Jordan 2024, "alternating flip"): both of its
+    sides are then seen equally often.
+
+    Yields:
+        (batch, 3, H, W) float pictures of 0..255, channels last, and (batch,) int64 labels, on the plan's device.
+    """
+    count, size = len(data.labels), min(plan.recipe.batch, len(data.labels))
+    begins_mirrored = np.random.default_rng(plan.seed).random(count) < 0.5
+    generator = np.random.default_rng((plan.seed, epoch))
+    order = generator.permutation(count)
+    for start in range(0, count - size + 1, size):
+        chosen = order[start : start + size]
+        mirrored = (begins_mirrored[chosen] ^ (epoch % 2 == 1)) & plan.recipe.augmentation.mirror
+        pictures = augment(data.pictures[chosen], mirrored, plan.recipe.augmentation, generator)
+        yield to_tensor(pictures, plan.device), torch.from_numpy(data.labels[chosen]).to(plan.device)
+
+
+def rate_at(progress: float, warmup: float) -> float:
+    """Return the share of the peak learning rate at a share of all steps: up in a line, then down to zero."""
+    return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
+
+
+def loss_of(network: nn.Module, teacher: nn.Module | None, pictures: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Return cross-entropy with smoothed labels, or, with a teacher, nine tenths of the distance to its answers.
+
+    The distance is the Kullback-Leibler divergence at a raised temperature T, times T^2 so that its gradients keep
+    their size (Hinton, Vinyals and Dean 2015).
+    """
+    guess = network(pictures)
+    to_labels = functional.cross_entropy(guess, labels, label_smoothing=recipe.label_smoothing)
+    if teacher is None:
+        return to_labels
+    with torch.no_grad():
+        taught = functional.log_softmax(teacher(pictures).float() / recipe.teacher_temperature, 1)
+    softened = functional.log_softmax(guess.float() / recipe.teacher_temperature, 1)
+    distance = functional.kl_div(softened, taught, reduction="batchmean", log_target=True)
+    return 0.9 * recipe.teacher_temperature**2 * distance + 0.1 * to_labels
+
+
+def to_tensor(pictures: npt.NDArray[np.uint8], device: str = "cpu") -> Tensor:
+    """Turn (N, H, W, 3) uint8 pictures into a (N, 3, H, W) float tensor of 0..255, channels last in memory."""
+    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
+
+
+def logits(network: nn.Module, pictures: npt.NDArray[np.uint8], device: str = "cpu") -> Tensor:
+    """Return the network's (N, classes) float32 logits, without gradients."""
     network.eval()
     with torch.inference_mode():
-        return torch.cat([network(part) for part in pictures.split(1000)])
+        return torch.cat(
+            [network(to_tensor(pictures[i : i + 500], device)) for i in range(0, len(pictures), 500)]
+        ).cpu()
 
 
-def accuracy(network: nn.Module, pictures: cifar10.LabelledPictures) -> float:
+def accuracy(network: nn.Module, data: LabelledPictures, device: str = "cpu") -> float:
     """Return the share of pictures whose highest logit is the label's."""
-    guessed = logits(network, data.to_tensor(pictures.pictures)).argmax(1)
-    return float((guessed == torch.from_numpy(pictures.labels)).float().mean())
+    with torch.autocast(device, torch.bfloat16):
+        guessed = logits(network, data.pictures, device).argmax(1)
+    return float((guessed == torch.from_numpy(data.labels)).float().mean())
+
+
+def progress(plan: Plan, pictures: int, done: int) -> tqdm:
+    """Return a bar over the pictures of all epochs; it shows pictures a second and the time left."""
+    return tqdm(
+        total=plan.epochs * pictures,
+        initial=done * pictures,
+        unit="img",
+        unit_scale=True,
+        disable=None,  # not where stderr is no terminal
+        smoothing=0.02,
+    )
+
+
+def tell(bar: tqdm, text: str) -> None:
+    """Show what an epoch gave beside the bar, or as a line of its own where there is no bar."""
+    bar.set_description(text)
+    if bar.disable:
+        log.warning("%s", text)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
+import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import ai_edge_quantizer
-import litert_torch
 import numpy as np
 import torch
 from torch import nn
 
+log = logging.getLogger(__name__)
 
-def to_float_tflite(network: nn.Module, side_px: int) -> bytes:
-    """Convert a network of (1, 3, side, side) pixels to a float TFLite file that takes (1, side, side, 3)."""
-    sample = torch.zeros(1, side_px, side_px, 3)
-    converted = litert_torch.convert(litert_torch.to_channel_last_io(network.eval(), args=[0]), (sample,))
-    with tempfile.TemporaryDirectory() as folder:
+# They take seconds to import and write to stderr while they do, so that happens inside `_quiet`; but that one is
+# missing is to be known before a training, not after it.
+for _package in ("litert_torch", "ai_edge_quantizer"):
+    if importlib.util.find_spec(_package) is None:
+        raise ImportError(f"no module named {_package}", name=_package)
+
+
+def to_float_tflite(network: nn.Module, shape: tuple[int, int]) -> bytes:
+    """Convert a network of (1, 3, height, width) pixels to a float TFLite file that takes (1, height, width, 3)."""
+    sample = torch.zeros(1, *shape, 3)
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        import litert_torch
+
+        converted = litert_torch.convert(litert_torch.to_channel_last_io(network.eval(), args=[0]), (sample,))
         path = Path(folder) / "float.tflite"
         converted.export(str(path))
         return path.read_bytes()
@@ -32,11 +46,14 @@ def to_int8(float_tflite: bytes, pictures: np.ndarray) -> bytes:
     """
     samples = pictures.astype(np.float32)
     samples[:, 0, 0, :2] = 0, 255
-    quantizer = ai_edge_quantizer.Quantizer(bytearray(float_tflite))
-    quantizer.load_quantization_recipe(ai_edge_quantizer.recipe.static_wi8_ai8())
     name = _input_name(float_tflite)
-    calibration = quantizer.calibrate({"serving_default": [{name: picture[None]} for picture in samples]})
-    return bytes(quantizer.quantize(calibration).quantized_model)
+    with _quiet():
+        import ai_edge_quantizer
+
+        quantizer = ai_edge_quantizer.Quantizer(bytearray(float_tflite))
+        quantizer.load_quantization_recipe(ai_edge_quantizer.recipe.static_wi8_ai8())
+        calibration = quantizer.calibrate({"serving_default": [{name: picture[None]} for picture in samples]})
+        return bytes(quantizer.quantize(calibration).quantized_model)
 
 
 def _input_name(tflite: bytes) -> str:
@@ -44,3 +61,24 @@ def _input_name(tflite: bytes) -> str:
 
     signature = Interpreter(model_content=tflite).get_signature_list()["serving_default"]
     return str(signature["inputs"][0])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the converter writes to stdout and stderr, from Python and from C++, to show it only if it fails."""
+    sys.stdout.flush(), sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            said.seek(0)
+            log.warning("the converter said: %s", said.read().decode(errors="replace").strip())
+            raise
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            for number, descriptor in enumerate(kept, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)

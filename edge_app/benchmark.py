@@ -1,0 +1,51 @@
+"""How long one inference takes, models side by side in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_app import classifier
+from edge_app.model_card import Model
+
+ROUNDS = 20
+IN_A_ROW = 100
+
+
+def interpreter(content: bytes, name: str = "model") -> Any:
+    """Load a model for one thread, with noise as its input."""
+    module = classifier.import_runtime("auto")[1]
+    loaded = classifier.load_interpreter(module, Model(name, Path(name), content, "", (), None), classifier.Options())
+    details = loaded.get_input_details()[0]
+    noise = np.random.default_rng(0).integers(0, 256, details["shape"], np.uint8)
+    is_float = details["dtype"] == np.float32
+    loaded.set_tensor(details["index"], noise.astype(np.float32) if is_float else noise.view(details["dtype"]))
+    return loaded
+
+
+def medians_us(interpreters: Mapping[str, Any], clock_ns: Callable[[], int] = time.perf_counter_ns) -> dict[str, float]:
+    """Return the median latency of each, microseconds.
+
+    They take turns, a hundred inferences each, so that what else happens on the machine strikes all alike; the first
+    round warms up and does not count.
+    """
+    taken_ns: dict[str, list[int]] = {name: [] for name in interpreters}
+    for turn in range(ROUNDS + 1):
+        for name, loaded in interpreters.items():
+            for _ in range(IN_A_ROW):
+                begun_ns = clock_ns()
+                loaded.invoke()
+                if turn:
+                    taken_ns[name].append(clock_ns() - begun_ns)
+    return {name: statistics.median(each) / 1000 for name, each in taken_ns.items()}
+
+
+def ratio(content: bytes, reference: bytes) -> float:
+    """Return the latency of one model divided by that of another."""
+    medians = medians_us({"this": interpreter(content), "reference": interpreter(reference)})
+    return medians["this"] / medians["reference"]

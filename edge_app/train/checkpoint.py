@@ -1,0 +1,92 @@
+"""Where a training is kept after every epoch, and taken up again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from edge_app.errors import RunError, StartError
+
+
+class Part(Protocol):
+    """Network or optimiser: what has a state to keep."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Take a state over."""
+
+
+class Checkpoint:
+    """One file, replaced as a whole: a crash or a full disk leaves the last one.
+
+    Args:
+        path: the file.
+        identity: what the training is; one of another identity is not gone on with.
+
+    Attributes:
+        history: figures of each finished epoch.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self._path, self._identity = path, dict(identity)
+        self.history: list[dict[str, float]] = []
+
+    def load(self, parts: Mapping[str, Part]) -> int:
+        """Set the parts to what was kept and return the number of finished epochs, 0 where nothing was.
+
+        Raises:
+            StartError: the file is damaged, or of another training.
+        """
+        if not self._path.exists():
+            return 0
+        try:
+            kept = torch.load(self._path, weights_only=True)
+            identity, states = kept["identity"], kept["states"]
+        except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
+            raise StartError(
+                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__}); --restart begins anew"
+            ) from error
+        different = [name for name in self._identity if identity.get(name) != self._identity[name]]
+        if different:
+            was = ", ".join(f"{name} {identity.get(name)}" for name in different)
+            now = ", ".join(f"{name} {self._identity[name]}" for name in different)
+            raise StartError(
+                f"{self._path} is of another training ({was}; asked for is {now}); "
+                "name another --out, or begin anew with --restart"
+            )
+        for name, part in parts.items():
+            part.load_state_dict(states[name])
+        self.history = kept["history"]
+        return len(self.history)
+
+    def save(self, parts: Mapping[str, Part], figures: dict[str, float]) -> None:
+        """Keep the parts after one more epoch.
+
+        Raises:
+            RunError: the file cannot be written; the last one stays.
+        """
+        self.history.append(figures)
+        states = {name: part.state_dict() for name, part in parts.items()}
+        new = self._path.with_suffix(".new")
+        try:
+            with new.open("wb") as file:
+                torch.save({"identity": self._identity, "states": states, "history": self.history}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
+            new.unlink(missing_ok=True)
+            raise RunError(
+                f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}; "
+                f"epoch {len(self.history) - 1} is kept, the same command goes on from there"
+            ) from error
+
+    def remove(self) -> None:
+        """Forget the training: it is finished, or begins anew."""
+        self._path.unlink(missing_ok=True)

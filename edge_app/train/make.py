@@ -1,0 +1,178 @@
+"""From a recipe and pictures to a model that can be shipped: `edge-app train`."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import sys
+import threading
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+
+from edge_app import dataset
+from edge_app.errors import StartError, UsageError
+from edge_app.records import LabelledPictures
+from edge_app.train import data, fit, recipes, ship, weights
+from edge_app.train.architectures import Network
+from edge_app.train.checkpoint import Checkpoint
+from edge_app.train.recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+USUAL_SIDE_PX = 32
+PREPARING = 5000  # pictures that a network may look at before training, to set its first layer
+# On pictures of one's own there are few, and a good network is to be changed little: this share of the peak rates.
+FINE_TUNING = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        recipe: name of it.
+        source: the pictures.
+        out: folder of what is made.
+        name: of the model; None names it after pictures and recipe.
+        epochs: passes over the training pictures; None takes the recipe's.
+        seed: fixes everything.
+        side_px: of the input; None takes 32, or that of the weights to go on from.
+        begin_from: shipped model or file of weights to go on from.
+        device: "auto", "cpu" or "cuda".
+        threads: of the CPU; None takes all cores.
+        restart: forget a training that was broken off.
+        reference: .tflite files whose latency the card compares.
+        command: what was typed, for the card.
+    """
+
+    recipe: str
+    source: dataset.Source
+    out: Path
+    name: str | None = None
+    epochs: int | None = None
+    seed: int = 1
+    side_px: int | None = None
+    begin_from: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+    restart: bool = False
+    reference: tuple[Path, ...] = ()
+    command: str = "edge-app train"
+
+
+def make(request: Request, stop: threading.Event) -> Path:
+    """Train, quantise, measure; write NAME.tflite, NAME.json and NAME.safetensors.
+
+    Args:
+        request: what is asked for.
+        stop: set to break off; the epochs that are finished are kept.
+
+    Returns:
+        Path of the .tflite file.
+
+    Raises:
+        UsageError: recipe, device or the weights to begin from do not fit.
+        DataError: the pictures are missing, damaged or too few.
+        StartError: the folder cannot be written, or holds another training.
+        RunError: broken off, or the disk is full.
+    """
+    recipe, device = recipes.find(request.recipe), _device(request.device)
+    start = weights.read(request.begin_from) if request.begin_from else None
+    side_px = request.side_px or (start.shape[0] if start else USUAL_SIDE_PX)
+    split = data.divide(request.source.read("train", (side_px, side_px)))
+    recipe = fitted(recipe, split.train, start)
+    plan = fit.Plan(recipe, request.epochs or recipe.epochs, request.seed, device)
+    name = request.name or f"{request.source.title}-{recipe.name}"
+    checkpoint = Checkpoint(_writable(request.out) / f"{name}.checkpoint", identity(plan, split, start))
+    if request.restart:
+        checkpoint.remove()
+
+    _settle_torch(request)
+    network = _begin(recipe, split.train, start)
+    teacher = weights.read(recipe.teacher).network().to(device) if recipe.teacher else None
+    trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
+    facts = ship.Facts(
+        name, plan, request.source, request.reference, request.command, start.path.stem if start else None
+    )
+    path = ship.ship(trained, split, facts, request.out)
+    checkpoint.remove()
+    return path
+
+
+def fitted(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | None) -> Recipe:
+    """Adapt a recipe to pictures and start: small batches for few pictures, small steps for good weights.
+
+    A teacher that knows other labels, or pictures of another size, cannot teach.
+    """
+    count = len(pictures.labels)
+    # Twenty steps an epoch at least, as long as a batch has 16 pictures: batch normalisation needs some.
+    recipe = replace(recipe, batch=min(recipe.batch, max(16, count // 20), count))
+    if start:
+        share = FINE_TUNING
+        recipe = replace(recipe, rate=recipe.rate * share, muon_rate=recipe.muon_rate * share)
+    if recipe.teacher:
+        teacher = weights.read(recipe.teacher)
+        if (teacher.labels, teacher.shape) != (pictures.names, pictures.pictures.shape[1:3]):
+            log.warning(
+                "trained without its teacher: %s knows other labels or pictures of another size", recipe.teacher
+            )
+            recipe = replace(recipe, teacher=None)
+    return recipe
+
+
+def _begin(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | None) -> Network:
+    network = recipe.build(len(pictures.names), pictures.pictures.shape[1:3])
+    if start:
+        weights.take_over(network, start, pictures.names)
+    else:
+        network.prepare(fit.to_tensor(pictures.pictures[:PREPARING]))
+    return network
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no GPU here; use --device cpu")
+    return wanted
+
+
+def _settle_torch(request: Request) -> None:
+    """Make PyTorch repeatable and quick."""
+    torch.manual_seed(request.seed)
+    torch.use_deterministic_algorithms(True)
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    if sys.platform == "linux":
+        # Freed memory is kept instead of being given back after every step: touching it anew cost a training in a
+        # virtual machine nine tenths of its speed. M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h.
+        libc = ctypes.CDLL(None)
+        for option in (-1, -2, -3):
+            getattr(libc, "mallopt", lambda *_: 0)(option, 2**30)
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".edge-app-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StartError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+    return folder
+
+
+def identity(plan: fit.Plan, split: data.Split, start: weights.Weights | None) -> dict[str, str]:
+    """Say what a training is; one that differs in any of it is another."""
+    recipe = {field.name: getattr(plan.recipe, field.name) for field in fields(plan.recipe) if field.name != "build"}
+    return {
+        "recipe": repr(recipe),
+        "epochs": str(plan.epochs),
+        "seed": str(plan.seed),
+        "device": plan.device,
+        "pictures": split.train.digest[:16],
+        "from": hashlib.sha256(start.path.read_bytes()).hexdigest()[:16] if start else "nothing",
+    }

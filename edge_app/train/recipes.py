@@ -1,0 +1,104 @@
+"""The recipes: each a record of what is trained and how. `edge-app train --recipe NAME`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from edge_app.errors import UsageError
+from edge_app.train.architectures import Lecture, LectureDense, Network, Plain
+from edge_app.train.augment import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to make a network.
+
+    Attributes:
+        name: what `--recipe` chooses it by.
+        description: one line for the model's card.
+        build: makes the untrained network from the number of classes and the (height, width) of its input.
+        epochs: passes over the training pictures, unless told otherwise.
+        batch: pictures in a step.
+        augmentation: how the pictures are changed.
+        rate: peak learning rate of AdamW, which trains dense layers, biases and convolutions without batch
+            normalisation.
+        muon_rate: peak learning rate of Muon, which trains the convolutions with batch normalisation.
+        muon_momentum: of the same.
+        weight_decay: of AdamW.
+        warmup: share of all steps in which the rates rise from zero to their peaks; then they fall linearly to zero.
+        label_smoothing: share of the target that is spread over all classes.
+        averaging_steps: horizon of the exponential moving average of the weights; what is shipped is the average.
+        teacher: shipped model whose float weights teach this one (Hinton et al. 2015); None for none.
+        teacher_temperature: softens both sides' probabilities.
+    """
+
+    name: str
+    description: str
+    build: Callable[[int, tuple[int, int]], Network]
+    epochs: int
+    batch: int = 250
+    augmentation: Augmentation = Augmentation()  # noqa: RUF009  # frozen
+    rate: float = 0.003
+    muon_rate: float = 0.025
+    muon_momentum: float = 0.9
+    weight_decay: float = 0.0
+    warmup: float = 0.05
+    label_smoothing: float = 0.1
+    averaging_steps: int = 200
+    teacher: str | None = None
+    teacher_temperature: float = 2.0
+
+
+def _plain(classes: int, shape: tuple[int, int], stages: Sequence[Sequence[int]]) -> Network:
+    return Plain(classes, shape, stages)
+
+
+_LECTURE = partial(Recipe, batch=250, rate=0.004, weight_decay=0.01, warmup=0.2, averaging_steps=100, epochs=45)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        _LECTURE(
+            "lecture",
+            "the CNN of the lecture: two convolutions, two dense layers, all int8",
+            Lecture,
+        ),
+        _LECTURE(
+            "lecture-dense",
+            "the dense network the lecture argues against: no convolution, all int8",
+            LectureDense,
+        ),
+        Recipe(
+            "nano",
+            "small and quick: whitened patches, six 3x3 convolutions, all int8",
+            partial(_plain, stages=((16, 16), (64, 64), (128, 128))),
+            epochs=60,
+            teacher="cifar10-base",
+        ),
+        Recipe(
+            "base",
+            "the default: whitened patches, seven 3x3 convolutions, all int8",
+            partial(_plain, stages=((64, 64), (144, 144), (256, 256, 256))),
+            epochs=52,
+            batch=500,
+            muon_rate=0.025,
+            augmentation=Augmentation(cutout_px=8),
+        ),
+    )
+}
+
+
+def find(name: str) -> Recipe:
+    """Return a recipe by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    close = difflib.get_close_matches(name, RECIPES, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RECIPES)}"
+    raise UsageError(f"no recipe is called {name!r}; {hint}")

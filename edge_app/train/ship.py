@@ -1,0 +1,171 @@
+"""A trained network becomes what is shipped: int8 file, float weights, and a card that tells the truth about both."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from edge_app import benchmark, calibration, cifar10, dataset, degrade, evaluate
+from edge_app.classifier import Classifier, golden_patch
+from edge_app.errors import RunError
+from edge_app.model_card import (
+    Accuracy,
+    CalibrationError,
+    Card,
+    FileFacts,
+    Golden,
+    InputFacts,
+    Latency,
+    Model,
+    Training,
+)
+from edge_app.records import LabelledPictures
+from edge_app.train import fit, quantise, weights
+from edge_app.train.architectures import Exported, Network, count_macs
+from edge_app.train.data import Split
+
+log = logging.getLogger(__name__)
+
+CALIBRATING = 500  # training pictures that the ranges of the activations are measured on
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a card says of the training beside its figures.
+
+    Attributes:
+        name: of the model.
+        plan: of the training.
+        source: of the pictures; its test pictures are read here, once.
+        references: .tflite files to compare the latency with.
+        command: what was typed.
+        origin: name of the weights the training went on from; None for a fresh network.
+    """
+
+    name: str
+    plan: fit.Plan
+    source: dataset.Source
+    references: tuple[Path, ...]
+    command: str
+    origin: str | None = None
+
+
+def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
+    """Quantise a network, measure it, and write NAME.tflite, NAME.safetensors and NAME.json.
+
+    Returns:
+        Path of the .tflite file.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    weights.round_to_shipped(network)
+    exported = Exported(network)
+    labels, shape = split.train.names, split.train.pictures.shape[1:3]
+    log.warning("%s: quantising", facts.name)
+    content = quantise.to_int8(quantise.to_float_tflite(exported, shape), calibration_pictures(split.train))
+    path = out / f"{facts.name}.tflite"
+    beside = path.with_suffix(weights.SUFFIX)
+    try:
+        path.write_bytes(content)
+        weights.write(beside, network, facts.plan.recipe.name, labels, shape)
+        card = describe(exported, content, split, facts, beside)
+        path.with_suffix(".json").write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n", "utf-8")
+    except OSError as error:
+        raise RunError(
+            f"cannot write {error.filename or out}: {error.strerror}; the training itself is kept"
+        ) from error
+    return path
+
+
+def calibration_pictures(data: LabelledPictures) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return training pictures of every class, spread evenly over the data."""
+    return data.pictures[:: max(1, len(data.pictures) // CALIBRATING)]
+
+
+def describe(exported: Exported, content: bytes, split: Split, facts: Facts, weights_path: Path) -> Card:
+    """Measure a quantised network and write its card; temperature and thresholds come from the validation pictures."""
+    log.warning("%s: measuring", facts.name)
+    labels, shape = split.train.names, split.train.pictures.shape[1:3]
+    file = FileFacts(name=f"{facts.name}.tflite", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    classifier = Classifier(Model(facts.name, Path(file.name), content, file.sha256, labels, None))
+    held_out = evaluate.score(classifier, split.validation)
+    temperature = calibration.fit_temperature(held_out.logits, held_out.labels)
+    probabilities = calibration.softmax(held_out.logits, temperature)
+    plan = facts.plan
+    return Card(
+        name=facts.name,
+        description=f"{plan.recipe.description}; {len(labels)} classes",
+        license="MIT",
+        file=file,
+        weights=_facts_of(weights_path),
+        input=InputFacts(height_px=shape[0], width_px=shape[1], low=0, high=255),
+        output="logits",
+        labels=list(labels),
+        temperature=temperature,
+        thresholds=calibration.fit_thresholds(probabilities, held_out.labels),
+        accuracy=Accuracy(
+            validation_float=fit.accuracy(exported, split.validation),
+            validation_int8=held_out.accuracy.share,
+            **_test_figures(exported, classifier, facts.source),
+        ),
+        calibration_error=_calibration_error(held_out, temperature),
+        latency=_latency(content, facts.references),
+        training=Training(
+            recipe=plan.recipe.name,
+            command=facts.command,
+            data=f"{facts.source.title}, {len(split.train.labels):,} of the training pictures; "
+            f"validation on the other {len(split.validation.labels):,}",
+            data_sha256=split.train.digest,
+            data_md5={name: cifar10.CHECKSUMS[name] for name in cifar10.TRAIN_FILES} if facts.source.is_cifar10 else {},
+            epochs=plan.epochs,
+            seed=plan.seed,
+            parameters=sum(weight.numel() for weight in exported.parameters()),
+            macs=count_macs(exported, shape),
+            origin=facts.origin,
+            teacher=plan.recipe.teacher,
+        ),
+        golden=Golden(output=[int(step) for step in classifier.raw(golden_patch(shape))]),
+    )
+
+
+def _facts_of(path: Path) -> FileFacts:
+    content = path.read_bytes()
+    return FileFacts(name=path.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def _calibration_error(scored: evaluate.Scored, temperature: float) -> CalibrationError:
+    before, after = (
+        calibration.reliability(calibration.softmax(scored.logits, t), scored.labels).error for t in (1.0, temperature)
+    )
+    return CalibrationError(before=before, after=after)
+
+
+def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.Source) -> dict[str, Any]:
+    """Read the test pictures, once, and measure both networks on them; nothing where there are none."""
+    if not source.has_test():
+        return {}
+    test = source.read("test", classifier.shape)
+    return {
+        "test_float": fit.accuracy(exported, test),
+        "test_int8": evaluate.score(classifier, test).accuracy.share,
+        "test_int8_camera_path": evaluate.camera_path(classifier, test).share,
+        "test_int8_degraded": {
+            name: evaluate.score(classifier, test, change).accuracy.share for name, change in degrade.STANDARD.items()
+        },
+    }
+
+
+def _latency(content: bytes, references: tuple[Path, ...]) -> list[Latency]:
+    """Measure the latency beside each reference, in one run, on one thread."""
+    found = []
+    for path in references:
+        ratio = benchmark.ratio(content, path.read_bytes())
+        found.append(Latency(reference=path.name, ratio=round(ratio, 2)))
+    return found

@@ -1,0 +1,119 @@
+"""The float weights of a network as a file: to ship, to fine-tune from, to teach with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from edge_app import model_card
+from edge_app.errors import ModelRefused, UsageError
+from edge_app.train import recipes
+from edge_app.train.architectures import Network
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What such a file holds.
+
+    Attributes:
+        path: where it was read from.
+        recipe: name of the recipe that made the network.
+        labels: one for each output.
+        shape: height and width of the input.
+        tensors: by name; float32.
+    """
+
+    path: Path
+    recipe: str
+    labels: tuple[str, ...]
+    shape: tuple[int, int]
+    tensors: dict[str, Tensor]
+
+    def network(self) -> Network:
+        """Build the network with these weights."""
+        network = recipes.find(self.recipe).build(len(self.labels), self.shape)
+        network.load_state_dict(self.tensors)
+        return network.to(memory_format=torch.channels_last).eval()
+
+
+def as_shipped(network: Network) -> dict[str, Tensor]:
+    """Return the state as it is shipped: matrices and filters in bfloat16, the few other numbers as they are."""
+    return {
+        name: (value.bfloat16() if value.ndim > 1 and value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+
+
+def round_to_shipped(network: Network) -> None:
+    """Round the weights to what the file will hold, so that every figure is of what is shipped."""
+    network.load_state_dict(as_shipped(network))
+
+
+def write(path: Path, network: Network, recipe: str, labels: tuple[str, ...], shape: tuple[int, int]) -> None:
+    """Write the file. Its metadata say what is needed to build the network again."""
+    about = {"recipe": recipe, "labels": json.dumps(labels), "height_px": str(shape[0]), "width_px": str(shape[1])}
+    path.write_bytes(save(as_shipped(network), about))
+
+
+def read(name_or_path: str) -> Weights:
+    """Read the weights of a shipped model by its name, or a file of weights, or the file beside a .tflite.
+
+    Raises:
+        ModelRefused: there are none, or the file is damaged or of another program.
+    """
+    path = find(name_or_path)
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # no mapping
+        labels = tuple(json.loads(about["labels"]))
+        shape = int(about["height_px"]), int(about["width_px"])
+        return Weights(path, recipes.find(about["recipe"]).name, labels, shape, tensors)
+    except (OSError, SafetensorError, KeyError, ValueError, UsageError) as error:
+        raise ModelRefused(f"{path} is damaged or holds no weights of edge-app ({error})") from error
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def find(name_or_path: str) -> Path:
+    """Return where the weights of a model lie.
+
+    Raises:
+        ModelRefused: nowhere.
+    """
+    path = model_card.shipped_folder() / f"{name_or_path}{SUFFIX}"
+    if not path.is_file():
+        path = Path(name_or_path)
+        path = path if path.suffix == SUFFIX else model_card.find(name_or_path).with_suffix(SUFFIX)
+    if not path.is_file():
+        shipped = sorted(found.stem for found in model_card.shipped_folder().glob(f"*{SUFFIX}"))
+        raise ModelRefused(f"no float weights in {path}; shipped are those of {', '.join(shipped) or 'none'}")
+    return path
+
+
+def take_over(network: Network, source: Weights, labels: tuple[str, ...]) -> None:
+    """Set a network's weights from another's; the last layer only where the labels are the same.
+
+    Raises:
+        UsageError: the networks are of different shapes.
+    """
+    last = () if labels == source.labels else ("output.weight", "output.bias")
+    own = network.state_dict()
+    kept = {name: value for name, value in source.tensors.items() if name not in last}
+    unlike = [name for name, value in kept.items() if name not in own or own[name].shape != value.shape]
+    if unlike or len(kept) + len(last) != len(own):
+        raise UsageError(
+            f"the network of {source.path} (recipe {source.recipe}, {source.shape[1]}x{source.shape[0]}) does not fit "
+            f"({', '.join(unlike[:3]) or 'it has other layers'}); choose its own --recipe and --size"
+        )
+    network.load_state_dict(kept, strict=False)

@@ -1,0 +1,107 @@
+"""The training loop: it learns, it repeats, it goes on."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edge_app import dataset
+from edge_app.errors import RunError
+from edge_app.train import data, fit, recipes
+from edge_app.train.architectures import Network
+from edge_app.train.checkpoint import Checkpoint
+
+RECIPE = replace(recipes.find("nano"), batch=16, teacher=None)
+IDENTITY: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def split(shapes_source: dataset.Source) -> data.Split:
+    """Read and divide the drawn shapes."""
+    return data.divide(shapes_source.read("train", (32, 32)))
+
+
+def fresh(split: data.Split, recipe: recipes.Recipe = RECIPE) -> Network:
+    """Build a network, the same every time."""
+    torch.manual_seed(1)
+    network = recipe.build(len(split.train.names), (32, 32))
+    network.prepare(fit.to_tensor(split.train.pictures))
+    return network
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    """Say whether two networks have the same numbers, bit for bit."""
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_it_learns_shapes(split: data.Split, shapes_source: dataset.Source, tmp_path: Path) -> None:
+    """Circles, squares and triangles are told apart after a few seconds, on pictures never seen."""
+    trained = fit.fit(fit.Plan(RECIPE, 12, seed=1), fresh(split), split, Checkpoint(tmp_path / "c", IDENTITY))
+    assert fit.accuracy(trained, shapes_source.read("test", (32, 32))) > 0.85
+
+
+def test_a_training_that_was_broken_off_ends_with_the_same_weights(split: data.Split, tmp_path: Path) -> None:
+    """Three epochs in one go, and one epoch, a new process's worth of objects, and two more: the same bits."""
+    plan = fit.Plan(RECIPE, 3, seed=1)
+    whole = fit.fit(plan, fresh(split), split, Checkpoint(tmp_path / "whole", IDENTITY))
+
+    class Stopping(Checkpoint):
+        """Breaks off after the first epoch."""
+
+        def save(self, *arguments: object) -> None:
+            super().save(*arguments)  # type: ignore[arg-type]
+            stop.set()
+
+    stop = threading.Event()
+    with pytest.raises(RunError, match="stopped in epoch 2; 1 are kept"):
+        fit.fit(plan, fresh(split), split, Stopping(tmp_path / "parts", IDENTITY), stop=stop)
+    gone_on = fit.fit(plan, fresh(split), split, Checkpoint(tmp_path / "parts", IDENTITY))
+    assert same(whole, gone_on)
+
+
+def test_the_seed_decides(split: data.Split, tmp_path: Path) -> None:
+    """Another seed, from the same initial weights, ends elsewhere."""
+    ends = [
+        fit.fit(fit.Plan(RECIPE, 1, seed), fresh(split), split, Checkpoint(tmp_path / str(seed), IDENTITY))
+        for seed in (1, 2)
+    ]
+    assert not same(*ends)
+
+
+def test_a_teacher_is_followed(split: data.Split) -> None:
+    """The loss is least where the network answers as its teacher does, whatever the labels say."""
+    pictures = fit.to_tensor(split.train.pictures[:8])
+    teacher, stranger = fresh(split).eval(), nn.Sequential(nn.Flatten(), nn.Linear(3072, 3)).eval()
+    wrong = torch.zeros(8, dtype=torch.int64)
+    agreeing, differing = (
+        fit.loss_of(network, teacher, pictures / 255, wrong, RECIPE).item() for network in (teacher, stranger)
+    )
+    assert agreeing < differing
+
+
+def test_alternate_mirroring(split: data.Split) -> None:
+    """Each picture is mirrored in every other epoch: two epochs show both sides of all of them."""
+    still = replace(RECIPE.augmentation, shift_px=0, zoom=0.0, camera=0.0, cutout_px=0)
+    plan = fit.Plan(replace(RECIPE, augmentation=still, batch=len(split.train.labels)), 2, seed=3)
+    epochs = [next(fit.batches(split.train, plan, epoch))[0] for epoch in (0, 1)]
+    first, second = ({bytes(each.numpy().astype(np.uint8)) for each in pictures} for pictures in epochs)
+    assert {bytes(each.flip(2).numpy().astype(np.uint8)) for each in epochs[0]} == second != first
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)])
+def test_rates_rise_and_fall(progress: float, share: float) -> None:
+    """Up in a line to the peak at the end of the warm-up, down in a line to zero."""
+    assert fit.rate_at(progress, 0.1) == pytest.approx(share)
+
+
+def test_averaging_is_short_for_short_trainings() -> None:
+    """The average reaches back 200 steps, but never over more than a tenth of the training."""
+    assert fit.averaging_decay(200, 100_000) == pytest.approx(1 - 1 / 200)
+    assert fit.averaging_decay(200, 50) == pytest.approx(1 - 1 / 5)
+    assert fit.averaging_decay(200, 3) == 0

@@ -1,0 +1,162 @@
+"""`edge-app train`, as a user runs it: a process of its own, on drawn shapes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests import results, shapes
+from tests.results import command
+
+EPOCHS = "12"
+TIMEOUT_S = 240
+ENVIRONMENT = results.environment(Path(tempfile.gettempdir()), CUDA_VISIBLE_DEVICES="", PYTHONUNBUFFERED="1")
+
+
+def edge_app(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run edge-app to its end, as on a machine without a GPU."""
+    return results.edge_app(Path(tempfile.gettempdir()), *words, CUDA_VISIBLE_DEVICES="")
+
+
+def train(data: Path, out: Path, *words: str) -> list[str]:
+    """Return the words that train a small network on the shapes."""
+    return ["train", "--recipe", "nano", "--data", str(data), "--out", str(out), "--epochs", EPOCHS, *words]
+
+
+@pytest.fixture(scope="module")
+def trained(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train on 48x48 shapes in one go; return the .tflite file."""
+    out = tmp_path_factory.mktemp("trained")
+    done = edge_app(*train(shapes_folder, out, "--size", "48"))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and f"epoch {EPOCHS}/{EPOCHS}" in done.stderr
+    assert done.stdout.startswith(f"{out}/shapes-nano.tflite: ")
+    return out / "shapes-nano.tflite"
+
+
+def test_three_files_are_made(trained: Path) -> None:
+    """Model, card and float weights; the checkpoint is gone, nothing else is left."""
+    assert sorted(path.name for path in trained.parent.iterdir()) == [
+        "shapes-nano.json",
+        "shapes-nano.safetensors",
+        "shapes-nano.tflite",
+    ]
+
+
+def test_the_card_tells_the_truth(trained: Path) -> None:
+    """Labels, size and accuracy are the data's own; int8 is as good as float; the whole graph goes to XNNPACK."""
+    card = json.loads(trained.with_suffix(".json").read_text())
+    assert card["labels"] == list(shapes.LABELS)
+    assert (card["input"]["height_px"], card["input"]["width_px"]) == (48, 48)
+    assert card["accuracy"]["test_int8"] > 0.85
+    assert abs(card["accuracy"]["test_int8"] - card["accuracy"]["test_float"]) <= 0.06
+    assert card["training"]["command"].startswith("edge-app train --recipe nano")
+    assert card["weights"]["sha256"] == hashlib.sha256(trained.with_suffix(".safetensors").read_bytes()).hexdigest()
+    shown = json.loads(edge_app("models", "show", str(trained), "--json", "-").stdout)
+    assert shown["here"]["operators_delegated"] == shown["here"]["operators_total"] > 0
+
+
+def test_verify_accepts_it_and_evaluate_agrees(trained: Path, shapes_folder: Path) -> None:
+    """`models verify` holds the file against its card; `evaluate` on the folder gives the card's figure."""
+    verified = edge_app("models", "verify", str(trained))
+    assert verified.returncode == 0 and "checksum matches" in verified.stdout
+    done = edge_app("evaluate", "--model", str(trained), "--data", str(shapes_folder), "--json", "-")
+    assert done.returncode == 0, done.stderr
+    figures, card = json.loads(done.stdout), json.loads(trained.with_suffix(".json").read_text())
+    assert figures["direct"]["accuracy"] == card["accuracy"]["test_int8"]
+    assert figures["float"]["accuracy"] == card["accuracy"]["test_float"]
+
+
+def test_tampered_weights_are_found(trained: Path, tmp_path: Path) -> None:
+    """`models verify` checks the float weights too."""
+    for path in trained.parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "shapes-nano.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    refused = edge_app("models", "verify", str(tmp_path / trained.name))
+    assert refused.returncode == 78 and "shapes-nano.safetensors is not the file its card speaks of" in refused.stderr
+
+
+def test_run_uses_its_labels_and_size(trained: Path, tmp_path: Path) -> None:
+    """Drawn shapes of another seed, as pictures in a folder, get the model's own labels."""
+    generator = np.random.default_rng(77)
+    for index in range(12):
+        label = shapes.LABELS[index % 3]
+        cv2.imwrite(str(tmp_path / f"{label}{index:02d}.jpg"), shapes.draw(label, 240, generator))
+    done = edge_app("run", "--source", str(tmp_path), "--model", str(trained), "--log", "-", "--preview", "none")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    right = sum(line["name"].startswith(line["top"][0][0]) for line in lines)
+    assert len(lines) == 12 and right >= 9
+
+
+def test_killed_in_the_second_epoch_and_resumed(trained: Path, shapes_folder: Path, tmp_path: Path) -> None:
+    """SIGKILL, the same command again: the file has the hash of the training that nobody disturbed."""
+    words = command(*train(shapes_folder, tmp_path, "--size", "48"))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 1/" in line:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0 and "going on after epoch" in done.stderr
+    assert (tmp_path / trained.name).read_bytes() == trained.read_bytes()
+    ours, theirs = (json.loads(path.with_suffix(".json").read_text()) for path in (tmp_path / trained.name, trained))
+    ours["training"]["command"] = theirs["training"]["command"] = ""
+    assert ours == theirs
+
+
+def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
+    """Interrupted, it says in one line what is kept and how to go on, and fails; no traceback."""
+    words = command(*train(shapes_folder, tmp_path, "--epochs", "500"))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 2/" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 1
+    assert "are kept, the same command goes on from there" in rest and "Traceback" not in rest
+    refused = edge_app(*train(shapes_folder, tmp_path, "--epochs", "7"))
+    assert refused.returncode == 3 and "is of another training (epochs 500; asked for is epochs 7)" in refused.stderr
+
+
+def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path: Path) -> None:
+    """`--from` takes recipe, weights and size; the card says where they came from."""
+    done = edge_app(*train(shapes_folder, tmp_path, "--from", "cifar10-nano", "--epochs", "6"))
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "shapes-nano.json").read_text())
+    assert card["training"]["origin"] == "cifar10-nano" and card["input"]["width_px"] == 32
+    assert card["accuracy"]["test_int8"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--recipe", "nanno"], 2, "no recipe is called 'nanno'; did you mean 'nano'?"),
+        (["--recipe", "nano", "--device", "cuda"], 2, "--device cuda: PyTorch finds no GPU here"),
+        (["--recipe", "nano", "--out", "/proc/nowhere"], 3, "cannot write to /proc/nowhere"),
+        (["--recipe", "nano", "--from", "cifar10-base"], 2, "does not fit"),
+        (["--recipe", "nano", "--from", "nothing.tflite"], 78, "no model is called 'nothing.tflite'"),
+        (["--epochs", "0"], 2, "--epochs: '0' is wrong"),
+        (["--data", "/nowhere"], 3, "/nowhere does not exist"),
+    ],
+    ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data"],
+)
+def test_what_a_user_can_get_wrong(words: list[str], code: int, said: str, shapes_folder: Path, tmp_path: Path) -> None:
+    """One line that says what and what to try; no traceback; the documented exit code."""
+    done = edge_app("train", "--data", str(shapes_folder), "--out", str(tmp_path), *words)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr

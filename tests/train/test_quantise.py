@@ -1,0 +1,58 @@
+"""From a trained network to the int8 file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge_app import evaluate
+from edge_app.classifier import Classifier
+from edge_app.model_card import Model
+from edge_app.records import LabelledPictures
+from edge_app.train import quantise, recipes
+from edge_app.train.architectures import Exported
+
+LABELS = tuple("abcdefghij")
+PICTURES = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def exported() -> Exported:
+    """Make a network; untrained ones have logits too."""
+    torch.manual_seed(3)
+    network = recipes.find("nano").build(10, (32, 32))
+    network.prepare(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())
+    network(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())  # batch normalisation sees something
+    return Exported(network)
+
+
+@pytest.fixture(scope="module")
+def int8(exported: Exported) -> bytes:
+    """Convert and quantise it; the converter warns of its own future."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return quantise.to_int8(quantise.to_float_tflite(exported, (32, 32)), PICTURES[:32])
+
+
+def test_pixels_go_in_as_they_are(int8: bytes) -> None:
+    """Input scale 1 and zero point -128, output int8, every operator in XNNPACK."""
+    classifier = Classifier(Model("x", Path("x.tflite"), int8, "", LABELS, None))
+    assert classifier._input["quantization"] == (1.0, -128)
+    assert classifier._is_offset
+    assert classifier._output["dtype"] == np.int8
+    assert classifier.delegation is not None and classifier.delegation.delegated == classifier.delegation.total > 5
+
+
+def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exported) -> None:
+    """On pictures the ranges were not measured on, the logits agree to a few of their steps."""
+    classifier = Classifier(Model("x", Path("x.tflite"), int8, "", LABELS, None))
+    data = LabelledPictures(PICTURES[32:], np.zeros(32, np.int64), LABELS)
+    found = evaluate.score(classifier, data).logits
+    with torch.inference_mode():
+        expected = exported(torch.from_numpy(data.pictures).permute(0, 3, 1, 2).float()).numpy()
+    correlation = np.corrcoef(found.ravel(), expected.ravel())[0, 1]
+    assert correlation > 0.98

@@ -1,0 +1,74 @@
+"""Float weights as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_app.errors import ModelRefused, UsageError
+from edge_app.train import recipes, weights
+
+LABELS = ("a", "b", "c")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Write the weights of a fresh nano network."""
+    torch.manual_seed(1)
+    network = recipes.find("nano").build(3, (32, 32))
+    path = tmp_path / "x.safetensors"
+    weights.write(path, network, "nano", LABELS, (32, 32))
+    return path
+
+
+def test_a_file_is_enough_to_build_the_network(written: Path) -> None:
+    """Recipe, labels and size stand in it; rounding to what it holds is what reading gives back."""
+    torch.manual_seed(1)
+    network = recipes.find("nano").build(3, (32, 32)).eval()
+    weights.round_to_shipped(network)
+    found = weights.read(str(written))
+    assert (found.recipe, found.labels, found.shape) == ("nano", LABELS, (32, 32))
+    pixels = torch.rand(2, 3, 32, 32) * 255
+    with torch.inference_mode():
+        assert torch.allclose(found.network()(pixels), network(pixels), atol=1e-6)
+    assert all(torch.equal(found.tensors[name], value) for name, value in network.state_dict().items())
+
+
+def test_half_the_size_of_float32(written: Path) -> None:
+    """Matrices and filters take two bytes a number."""
+    count = sum(weight.numel() for weight in recipes.find("nano").build(3, (32, 32)).parameters())
+    assert written.stat().st_size < 2.1 * count + 20_000
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 100])
+def test_a_damaged_file_is_refused(written: Path, content: bytes) -> None:
+    """In one line that names it."""
+    written.write_bytes(content)
+    with pytest.raises(ModelRefused, match="x.safetensors is damaged"):
+        weights.read(str(written))
+
+
+def test_a_model_without_weights_says_which_have_some() -> None:
+    """The lecture's ships without; those that can be gone on from are listed."""
+    with pytest.raises(ModelRefused, match="no float weights in .*tests/data"):
+        weights.read("tests/data/mean_uint8.tflite")
+
+
+def test_all_but_the_last_layer_is_taken_over(written: Path) -> None:
+    """Of other labels, the last layer stays fresh; of the same, everything is taken."""
+    source = weights.read(str(written))
+    other, same = (recipes.find("nano").build(n, (48, 48)) for n in (5, 3))
+    fresh = other.output.weight.clone()
+    weights.take_over(other, source, ("v", "w", "x", "y", "z"))
+    weights.take_over(same, source, LABELS)
+    assert torch.equal(other.output.weight, fresh)
+    assert torch.equal(same.output.weight, source.tensors["output.weight"])
+    assert torch.equal(other.stages[3].conv.weight, source.tensors["stages.3.conv.weight"])
+
+
+def test_another_network_does_not_fit(written: Path) -> None:
+    """The message says what the weights are of."""
+    with pytest.raises(UsageError, match="recipe nano, 32x32"):
+        weights.take_over(recipes.find("base").build(3, (32, 32)), weights.read(str(written)), LABELS)

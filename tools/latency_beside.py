@@ -1,0 +1,31 @@
+"""Latency of models beside references, in one run: tools/latency_beside.py MODEL ... --beside REFERENCE.tflite ...
+
+Prints the median of one inference (one thread) for each, and its ratio to each reference, three times.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge_app import benchmark, model_card
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", help="name of a shipped model, or a .tflite file")
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], help="reference .tflite files")
+    parser.add_argument("--repetitions", type=int, default=3)
+    options = parser.parse_args()
+    files = {name: model_card.find(name) for name in options.models} | {path.name: path for path in options.beside}
+    for repetition in range(options.repetitions):
+        loaded = {name: benchmark.interpreter(path.read_bytes(), name) for name, path in files.items()}
+        medians = benchmark.medians_us(loaded)
+        for name, median_us in medians.items():
+            ratios = "  ".join(f"{median_us / medians[path.name]:5.2f} x {path.name}" for path in options.beside)
+            print(f"{repetition + 1}  {name:<36} p50 {median_us:7.1f} us  {ratios}")
+
+
+if __name__ == "__main__":
+    main()
