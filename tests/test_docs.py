@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +53,7 @@ def test_readme_links_lead_somewhere() -> None:
 def test_make_lists_its_targets() -> None:
     """Bare `make` names every target the README and CONTRIBUTING speak of."""
     listed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
-    for target in ("run", "test", "check", "vm-test"):
+    for target in ("run", "test", "check", "notebook", "vm-test"):
         assert f"make {target} " in listed
 
 
@@ -62,3 +64,28 @@ def test_the_recipe_for_a_camera_is_a_source(tmp_path: Path) -> None:
     assert "connect" in defined
     (tmp_path / "thermal.py").write_text(recipe)
     subprocess.run([sys.executable, "-c", "import thermal"], cwd=tmp_path, check=True)
+
+
+def notebook_cells() -> list[dict[str, Any]]:
+    """Return the code cells of the lesson."""
+    cells: list[dict[str, Any]] = json.loads((ROOT / "docs" / "cnn_cifar10.ipynb").read_text("utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_the_notebook_shows_no_pictures_of_the_data_set() -> None:
+    """Cells that draw CIFAR-10's pictures are marked, and committed without outputs."""
+    marked = [cell for cell in notebook_cells() if "pictures" in cell["metadata"].get("tags", [])]
+    assert len(marked) >= 2
+    assert all(cell["outputs"] == [] for cell in marked)
+    for cell in notebook_cells():
+        if ".imshow(" in "".join(cell["source"]) and "picture" in "".join(cell["source"]):
+            assert cell in marked
+
+
+def test_the_notebook_compiles() -> None:
+    """Every cell is Python, and imports only what exists."""
+    for cell in notebook_cells():
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edge_app"):
+                path = ROOT / (node.module or "").replace(".", "/")
+                assert path.with_suffix(".py").exists() or path.is_dir(), node.module

@@ -157,21 +157,24 @@ class Plain(Network):
     Args:
         classes: of the last layer.
         shape: height and width of the pictures; any from 32 up.
-        stages: the widths of the convolutions in each stage. The first of a stage is followed by pooling; a later
-            one has a skip around it.
+        stages: the widths of the convolutions in each stage. The first of a stage is followed by pooling.
+        stem: filters of the first layer: the strongest of the 12 (2 x 2 x 3) that whiten, and their negatives, so
+            that ReLU loses nothing.
+        skips: whether a later convolution of a stage has a skip around it.
     """
 
-    STEM = 24  # 12 whitening filters (2 x 2 x 3) and their negatives: ReLU then loses nothing
-
-    def __init__(self, classes: int, shape: tuple[int, int], stages: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, classes: int, shape: tuple[int, int], stages: Sequence[Sequence[int]], stem: int = 24, skips: bool = True
+    ) -> None:
         super().__init__()
-        self.first = nn.Conv2d(3, self.STEM, 2)
+        self.first = nn.Conv2d(3, stem, 2)
         self.first.weight.requires_grad_(False)
         self.stages = nn.Sequential()
-        inputs = self.STEM
+        inputs = stem
         for widths in stages:
             for place, outputs in enumerate(widths):
-                self.stages.append(Convolution(inputs, outputs, place == 0, place > 0 and inputs == outputs))
+                has_skip = skips and place > 0 and inputs == outputs
+                self.stages.append(Convolution(inputs, outputs, pools=place == 0, skips=has_skip))
                 inputs = outputs
         side = [(length - 1) >> len(stages) for length in shape]
         self.pool = nn.MaxPool2d((side[0], side[1]))
@@ -186,7 +189,7 @@ class Plain(Network):
         patches = ((pixels - self.mean) / self.std).unfold(2, 2, 1).unfold(3, 2, 1)  # (N, 3, H-1, W-1, 2, 2)
         rows = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
         values, vectors = torch.linalg.eigh(torch.cov(rows.T))
-        filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(12, 3, 2, 2).flip(0)
+        filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(12, 3, 2, 2).flip(0)[: len(self.first.weight) // 2]
         self.first.weight.data = torch.cat([filters, -filters]).to(self.first.weight)
         self.first.bias.data.zero_()
 

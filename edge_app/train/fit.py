@@ -7,6 +7,7 @@ goes on from the end of its last whole epoch and ends with the same weights.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,7 +103,10 @@ def fit(
                     optimiser.step()
                 average.update_parameters(network)
                 bar.update(len(labels))
-            right = accuracy(average.module, split.validation, plan.device)
+            with torch.autocast(plan.device, torch.bfloat16):
+                right = accuracy(average.module, split.validation, plan.device)
+            if not math.isfinite(loss.item()):
+                raise RunError(f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged")
             checkpoint.save(parts, {"loss": loss.item(), "validation": right})
             tell(bar, f"epoch {epoch + 1}/{plan.epochs}, loss {loss.item():.3f}, validation {right:.2%}")
     return average.module.cpu()
@@ -182,9 +186,8 @@ def logits(network: nn.Module, pictures: npt.NDArray[np.uint8], device: str = "c
 
 def accuracy(network: nn.Module, data: LabelledPictures, device: str = "cpu") -> float:
     """Return the share of pictures whose highest logit is the label's."""
-    with torch.autocast(device, torch.bfloat16):
-        guessed = logits(network, data.pictures, device).argmax(1)
-    return float((guessed == torch.from_numpy(data.labels)).float().mean())
+    guessed = logits(network, data.pictures, device).argmax(1)
+    return float((guessed == torch.from_numpy(data.labels)).double().mean())
 
 
 def progress(plan: Plan, pictures: int, done: int) -> tqdm:

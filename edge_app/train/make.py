@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from edge_app import dataset
 from edge_app.errors import StartError, UsageError
 from edge_app.records import LabelledPictures
 from edge_app.train import data, fit, recipes, ship, weights
-from edge_app.train.architectures import Network
+from edge_app.train.architectures import Exported, Network
 from edge_app.train.checkpoint import Checkpoint
 from edge_app.train.recipes import Recipe
 
@@ -92,7 +93,7 @@ def make(request: Request, stop: threading.Event) -> Path:
 
     _settle_torch(request)
     network = _begin(recipe, split.train, start)
-    teacher = weights.read(recipe.teacher).network().to(device) if recipe.teacher else None
+    teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
     facts = ship.Facts(
         name, plan, request.source, request.reference, request.command, start.path.stem if start else None
@@ -130,6 +131,11 @@ def _begin(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | 
     else:
         network.prepare(fit.to_tensor(pictures.pictures[:PREPARING]))
     return network
+
+
+def _teacher(name: str, device: str) -> nn.Module:
+    # Folded: a third fewer passes over memory.
+    return Exported(weights.read(name).network()).to(device, memory_format=torch.channels_last)
 
 
 def _device(wanted: str) -> str:

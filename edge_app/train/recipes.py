@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,11 +52,7 @@ class Recipe:
     teacher_temperature: float = 2.0
 
 
-def _plain(classes: int, shape: tuple[int, int], stages: Sequence[Sequence[int]]) -> Network:
-    return Plain(classes, shape, stages)
-
-
-_LECTURE = partial(Recipe, batch=250, rate=0.004, weight_decay=0.01, warmup=0.2, averaging_steps=100, epochs=45)
+_LECTURE = partial(Recipe, batch=250, rate=0.004, weight_decay=0.01, warmup=0.2, averaging_steps=100, epochs=30)
 
 RECIPES = {
     recipe.name: recipe
@@ -74,14 +70,14 @@ RECIPES = {
         Recipe(
             "nano",
             "small and quick: whitened patches, six 3x3 convolutions, all int8",
-            partial(_plain, stages=((16, 16), (64, 64), (128, 128))),
-            epochs=60,
+            partial(Plain, stages=((16, 32), (64, 64), (112, 128)), stem=16, skips=False),
+            epochs=35,
             teacher="cifar10-base",
         ),
         Recipe(
             "base",
             "the default: whitened patches, seven 3x3 convolutions, all int8",
-            partial(_plain, stages=((64, 64), (144, 144), (256, 256, 256))),
+            partial(Plain, stages=((64, 64), (144, 144), (256, 256, 256))),
             epochs=52,
             batch=500,
             muon_rate=0.025,

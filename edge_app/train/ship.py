@@ -69,19 +69,28 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
     exported = Exported(network)
     labels, shape = split.train.names, split.train.pictures.shape[1:3]
     log.warning("%s: quantising", facts.name)
-    content = quantise.to_int8(quantise.to_float_tflite(exported, shape), calibration_pictures(split.train))
-    path = out / f"{facts.name}.tflite"
-    beside = path.with_suffix(weights.SUFFIX)
-    try:
-        path.write_bytes(content)
-        weights.write(beside, network, facts.plan.recipe.name, labels, shape)
-        card = describe(exported, content, split, facts, beside)
-        path.with_suffix(".json").write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n", "utf-8")
-    except OSError as error:
-        raise RunError(
-            f"cannot write {error.filename or out}: {error.strerror}; the training itself is kept"
-        ) from error
+    int8 = quantise.to_int8(quantise.to_float_tflite(exported, shape), calibration_pictures(split.train))
+    float_ = weights.serialise(network, facts.plan.recipe.name, labels, shape)
+    log.warning("%s: measuring", facts.name)
+    card = describe(exported, int8, float_, split, facts)
+    path = out / card.file.name
+    text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
+    # The card last: a model whose card is not there yet is untrusted, one whose card is another's is refused.
+    _write({path: int8, path.with_suffix(weights.SUFFIX): float_, path.with_suffix(".json"): text.encode()})
     return path
+
+
+def _write(contents: dict[Path, bytes]) -> None:
+    for path, content in contents.items():
+        new = path.with_name(f"{path.name}.new")
+        try:
+            new.write_bytes(content)
+            new.replace(path)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            raise RunError(
+                f"cannot write {path}: {error.strerror}; the training is kept, the same command goes on from its end"
+            ) from error
 
 
 def calibration_pictures(data: LabelledPictures) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -89,12 +98,11 @@ def calibration_pictures(data: LabelledPictures) -> np.ndarray[Any, np.dtype[np.
     return data.pictures[:: max(1, len(data.pictures) // CALIBRATING)]
 
 
-def describe(exported: Exported, content: bytes, split: Split, facts: Facts, weights_path: Path) -> Card:
+def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts: Facts) -> Card:
     """Measure a quantised network and write its card; temperature and thresholds come from the validation pictures."""
-    log.warning("%s: measuring", facts.name)
     labels, shape = split.train.names, split.train.pictures.shape[1:3]
-    file = FileFacts(name=f"{facts.name}.tflite", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-    classifier = Classifier(Model(facts.name, Path(file.name), content, file.sha256, labels, None))
+    file = _facts_of(f"{facts.name}.tflite", int8)
+    classifier = Classifier(Model(facts.name, Path(file.name), int8, file.sha256, labels, None))
     held_out = evaluate.score(classifier, split.validation)
     temperature = calibration.fit_temperature(held_out.logits, held_out.labels)
     probabilities = calibration.softmax(held_out.logits, temperature)
@@ -102,9 +110,9 @@ def describe(exported: Exported, content: bytes, split: Split, facts: Facts, wei
     return Card(
         name=facts.name,
         description=f"{plan.recipe.description}; {len(labels)} classes",
-        license="MIT",
+        license="MIT" if facts.source.is_cifar10 else "not stated: it depends on the pictures",
         file=file,
-        weights=_facts_of(weights_path),
+        weights=_facts_of(f"{facts.name}{weights.SUFFIX}", float_),
         input=InputFacts(height_px=shape[0], width_px=shape[1], low=0, high=255),
         output="logits",
         labels=list(labels),
@@ -116,7 +124,7 @@ def describe(exported: Exported, content: bytes, split: Split, facts: Facts, wei
             **_test_figures(exported, classifier, facts.source),
         ),
         calibration_error=_calibration_error(held_out, temperature),
-        latency=_latency(content, facts.references),
+        latency=_latency(int8, facts.references),
         training=Training(
             recipe=plan.recipe.name,
             command=facts.command,
@@ -135,16 +143,15 @@ def describe(exported: Exported, content: bytes, split: Split, facts: Facts, wei
     )
 
 
-def _facts_of(path: Path) -> FileFacts:
-    content = path.read_bytes()
-    return FileFacts(name=path.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+def _facts_of(name: str, content: bytes) -> FileFacts:
+    return FileFacts(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
 def _calibration_error(scored: evaluate.Scored, temperature: float) -> CalibrationError:
     before, after = (
         calibration.reliability(calibration.softmax(scored.logits, t), scored.labels).error for t in (1.0, temperature)
     )
-    return CalibrationError(before=before, after=after)
+    return CalibrationError(before=round(before, 4), after=round(after, 4))
 
 
 def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.Source) -> dict[str, Any]:

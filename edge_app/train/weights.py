@@ -57,10 +57,10 @@ def round_to_shipped(network: Network) -> None:
     network.load_state_dict(as_shipped(network))
 
 
-def write(path: Path, network: Network, recipe: str, labels: tuple[str, ...], shape: tuple[int, int]) -> None:
-    """Write the file. Its metadata say what is needed to build the network again."""
+def serialise(network: Network, recipe: str, labels: tuple[str, ...], shape: tuple[int, int]) -> bytes:
+    """Return the content of the file. Its metadata say what is needed to build the network again."""
     about = {"recipe": recipe, "labels": json.dumps(labels), "height_px": str(shape[0]), "width_px": str(shape[1])}
-    path.write_bytes(save(as_shipped(network), about))
+    return bytes(save(as_shipped(network), about))
 
 
 def read(name_or_path: str) -> Weights:

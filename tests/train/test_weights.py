@@ -19,7 +19,7 @@ def written(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     network = recipes.find("nano").build(3, (32, 32))
     path = tmp_path / "x.safetensors"
-    weights.write(path, network, "nano", LABELS, (32, 32))
+    path.write_bytes(weights.serialise(network, "nano", LABELS, (32, 32)))
     return path
 
 
