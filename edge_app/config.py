@@ -88,7 +88,7 @@ class ModelOptions(Section):
     """What classifies, and how it runs."""
 
     model: str = Field(
-        "cifar10-lecture", description="name of a shipped model ('edge-app models list') or a .tflite file"
+        "cifar10-base", description="name of a shipped model ('edge-app models list') or a .tflite file"
     )
     labels: Path | None = Field(None, description="labels, one a line, for a model without a card")
     input_range: Annotated[str, AfterValidator(_range)] | None = Field(
