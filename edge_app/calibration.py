@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,11 @@ import numpy.typing as npt
 
 from edge_app.model_card import Thresholds
 
+log = logging.getLogger(__name__)
+
 WANTED_PRECISION = 0.9
 LEAVE_SHARE = 0.75  # A named label is kept until its probability falls to this share of the entry threshold.
+ENOUGH = 200  # On a handful, all of them right, the likeliest temperature is the lowest one tried.
 BINS = 15  # as in Guo et al. 2017
 
 Logits = npt.NDArray[np.float32]
@@ -28,6 +32,19 @@ def accuracy(logits: Logits, labels: Labels) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
+def fit(logits: Logits, labels: Labels) -> tuple[float, Thresholds]:
+    """Return temperature and thresholds; from too few pictures to say, those that change and assume nothing."""
+    if len(labels) < ENOUGH:
+        log.warning(
+            "%d held-out pictures are too few to calibrate on (%d do): probabilities stay as they are",
+            len(labels),
+            ENOUGH,
+        )
+        return 1.0, Thresholds(enter=0.6, leave=0.5)
+    temperature = fit_temperature(logits, labels)
+    return temperature, fit_thresholds(softmax(logits, temperature), labels)
+
+
 def fit_temperature(logits: Logits, labels: Labels) -> float:
     """Return the temperature with the least negative log-likelihood (Guo et al. 2017), to three decimals."""
     rows = np.arange(len(labels))
@@ -37,9 +54,12 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
 
 
 def fit_thresholds(probabilities: Logits, labels: Labels) -> Thresholds:
-    """Return the lowest entry threshold at which nine of ten named pictures are named rightly, to two decimals."""
+    """Return the lowest entry threshold, from 0.5 up, at which nine of ten named pictures are named rightly.
+
+    Below one half, all other labels together would be likelier than the one that is named.
+    """
     best, right = probabilities.max(1), probabilities.argmax(1) == labels
-    for enter in np.arange(0.30, 0.96, 0.01):
+    for enter in np.arange(0.50, 0.96, 0.01):
         named = best >= enter
         if named.any() and right[named].mean() >= WANTED_PRECISION:
             break

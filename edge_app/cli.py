@@ -367,10 +367,12 @@ def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
 
 def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | None:
     """Score with the float weights that lie beside a model, where they do and PyTorch is installed."""
-    from edge_app import dataset, evaluate
+    from edge_app import dataset, evaluate, model_card
 
     card = classifier.card
-    if card is None or card.weights is None or importlib.util.find_spec("torch") is None:
+    if card is None or card.weights is None or not model_card.check_weights(classifier.path, card):
+        return None
+    if any(importlib.util.find_spec(package) is None for package in ("torch", "safetensors")):
         return None
     from edge_app.train import fit, weights
 

@@ -87,9 +87,7 @@ class CameraOptions(Section):
 class ModelOptions(Section):
     """What classifies, and how it runs."""
 
-    model: str = Field(
-        "cifar10-base", description="name of a shipped model ('edge-app models list') or a .tflite file"
-    )
+    model: str = Field("cifar10-base", description="name of a shipped model ('edge-app models list') or a .tflite file")
     labels: Path | None = Field(None, description="labels, one a line, for a model without a card")
     input_range: Annotated[str, AfterValidator(_range)] | None = Field(
         None, description="LOW,HIGH: real values that pixels 0 and 255 become, for a model without a card"

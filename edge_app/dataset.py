@@ -47,7 +47,7 @@ class Source:
         """Read one part.
 
         Args:
-            part: which; they never share a picture.
+            part: which; they share no picture, but for a folder without train/ and test/, which is both.
             shape: height and width wanted.
 
         Raises:
@@ -64,6 +64,18 @@ class Source:
     def has_test(self) -> bool:
         """Say whether there are pictures that training never sees."""
         return self.is_cifar10 or (self.where / "test").is_dir()
+
+    def check_test(self, names: tuple[str, ...]) -> None:
+        """See, before a long training, that what is to be examined on has no labels but those learned.
+
+        Raises:
+            DataError: it has.
+        """
+        if self.is_cifar10 or not self.has_test():
+            return
+        unknown = sorted(set(_label_folders(self.where / "test")) - set(names))
+        if unknown:
+            raise DataError(f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}")
 
 
 def find(where: Path | None) -> Source:
@@ -89,15 +101,22 @@ def find(where: Path | None) -> Source:
 
 
 def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> LabelledPictures:
-    top = where / part if (where / part).is_dir() else where
-    if part == "test" and top == where and (where / "train").is_dir():
-        raise DataError(f"{where} has train/ but no test/: nothing there that the training has not seen")
-    names = sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    parts = [name for name in ("train", "test") if (where / name).is_dir()]
+    if parts and part not in parts:
+        raise DataError(
+            f"{where} has {parts[0]}/ but no {part}/: pictures to learn from and to be examined on are apart"
+        )
+    top = where / part if parts else where
+    names = _label_folders(top)
     if len(names) < 2:
         raise DataError(f"{top} holds {len(names)} folders; two labels at least are needed, a folder for each")
     of_class = [_read_class(top / name, shape) for name in names]
     labels = np.concatenate([np.full(len(pictures), label) for label, pictures in enumerate(of_class)])
     return LabelledPictures(np.concatenate(of_class), labels.astype(np.int64), tuple(names))
+
+
+def _label_folders(top: Path) -> list[str]:
+    return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:

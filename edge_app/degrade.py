@@ -22,7 +22,7 @@ def blur(pixels: Pixels, sigma_px: float) -> Pixels:
 
 def gain(pixels: Pixels, red: float, green: float, blue: float) -> Pixels:
     """Multiply each channel and clip at 255: exposure (all alike), or the cast of a wrong white balance."""
-    return cv2.convertScaleAbs(pixels * np.array((red, green, blue), np.float32)).clip(0, 255)
+    return cv2.convertScaleAbs(pixels * np.array((red, green, blue), np.float32))
 
 
 def noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
@@ -33,17 +33,9 @@ def noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixel
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
     """Encode as JPEG (4:2:0, as cameras do) and decode again."""
-    encoded = cv2.imencode(".jpg", pixels[..., ::-1], _jpeg_options(quality))[1]
+    # 4:2:0 is OpenCV's default; 4.6, as in Debian 12, has no option to say so.
+    encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def _jpeg_options(quality: int) -> list[int]:
-    return [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ]
 
 
 # What `edge-app evaluate` measures, one at a time, on the pictures at the model's size.

@@ -184,7 +184,7 @@ class Train(Command):
     out: Path = Field(Path("trained"), description="folder for what is made, and for the checkpoint")
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$", description="name of the model; default: DATA-RECIPE")
     epochs: int | None = Field(None, gt=0, description="passes over the training pictures; default: the recipe's")
-    seed: int = Field(1, ge=0, description="fixes initial weights, order and augmentation")
+    seed: int = Field(1, ge=0, lt=2**32, description="fixes initial weights, order and augmentation")
     size: int | None = Field(
         None, ge=32, le=512, description="side of the model's input, pixels; default: 32, or that of --from"
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge_app.errors import StartError
+from edge_app.errors import RunError, StartError
 
 
 @contextmanager
@@ -24,21 +24,41 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
 def file_to(target: str | Path | None) -> Iterator[Callable[[str], None] | None]:
     """Give a function that writes text to a file or, for "-", to stdout; None where nothing is wanted.
 
-    The file is opened at once: one that cannot be written is found before the work, not after it.
+    A file is begun beside its place at once, so that one that cannot be written is found before the work, and takes
+    its place when all is written: what was there before is never lost to half a report.
 
     Raises:
-        StartError: it cannot be opened or written.
+        StartError: it cannot be opened.
+        RunError: it cannot be written to the end.
     """
     if target is None:
         yield None
-    elif str(target) == "-":
+        return
+    if str(target) == "-":
         yield lambda text: print(text, end="")
-    else:
-        try:
-            with Path(target).open("w", encoding="utf-8") as file:
-                yield lambda text: print(text, end="", file=file)
-        except OSError as error:
-            raise StartError(f"cannot write {target}: {error.strerror}") from error
+        return
+    path = Path(target)
+    if path.exists() and not path.is_file():  # a pipe, a device: nothing to be replaced
+        yield lambda text: _write(path, text)
+        return
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.touch()
+    except OSError as error:
+        raise StartError(f"cannot write {target}: {error.strerror}") from error
+    try:
+        yield lambda text: _write(new, text)
+        if new.stat().st_size:
+            new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
 
 
 @contextmanager

@@ -51,3 +51,11 @@ def test_threshold_is_the_lowest_that_keeps_the_promise() -> None:
     enter = calibration.fit_thresholds(probabilities, labels).enter
     best, right = probabilities.max(1), probabilities.argmax(1) == labels
     assert right[best >= enter].mean() >= 0.9 > right[best >= enter - 0.02].mean()
+
+
+def test_too_few_pictures_change_nothing() -> None:
+    """On a handful, all of them right, no temperature is concluded: the likeliest would be the lowest one tried."""
+    sure = np.eye(5, dtype=np.float32)[np.arange(20) % 5] * 9
+    temperature, thresholds = calibration.fit(sure, np.arange(20) % 5)
+    assert temperature == 1.0 and thresholds.leave < thresholds.enter
+    assert calibration.fit(*honest())[0] == pytest.approx(1.0, rel=0.06)

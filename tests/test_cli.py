@@ -200,8 +200,9 @@ def test_flags_go_over_environment_and_file(tmp_path: Path) -> None:
 
 
 def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:
-    """The shipped model is listed, shown with all operators delegated, passes its checks, and its card its schema."""
-    assert edge_app(tmp_path, "models", "list").stdout.startswith("cifar10-lecture ")
+    """Shipped models are listed, shown with all operators delegated, pass their checks, and cards their schema."""
+    listed = edge_app(tmp_path, "models", "list").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["cifar10-base", "cifar10-lecture", "cifar10-nano"]
     shown = edge_app(tmp_path, "models", "show", "cifar10-lecture", "--json", "card.json")
     assert "7/7 operators run in XNNPACK" in shown.stdout
     facts = json.loads((tmp_path / "card.json").read_text())

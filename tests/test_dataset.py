@@ -51,6 +51,13 @@ def test_a_folder_without_parts_is_both(folder: Path) -> None:
     assert not dataset.find(folder).has_test()
 
 
+def test_pictures_to_be_examined_on_are_not_learned(folder: Path) -> None:
+    """A folder with test/ and no train/ is refused: `test` is no label."""
+    shutil.rmtree(folder / "train")
+    with pytest.raises(DataError, match="has test/ but no train/"):
+        dataset.find(folder).read("train", (32, 32))
+
+
 def test_one_class_is_refused(folder: Path) -> None:
     """Nothing can be told apart with one label."""
     for name in ("square", "triangle"):
@@ -87,6 +94,15 @@ def test_nothing_there_says_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "loose.jpg").touch()
     with pytest.raises(DataError, match="expected cifar-10-batches-py"):
         dataset.find(tmp_path)
+
+
+def test_labels_to_be_examined_on_must_have_been_learned(folder: Path) -> None:
+    """A label of test/ that train/ lacks is named before the training, not after it."""
+    source = dataset.find(folder)
+    source.check_test(shapes.LABELS)
+    (folder / "test" / "hexagon").mkdir()
+    with pytest.raises(DataError, match="labels that train/ has not: hexagon"):
+        source.check_test(shapes.LABELS)
 
 
 def test_cifar10_can_be_had_at_another_size(cifar10_folder: Path) -> None:

@@ -23,12 +23,15 @@ def without(module: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_training_without_its_packages(tmp_path: Path) -> None:
-    """One line says what is missing and which extra brings it; exit 78."""
-    done = without("torch", "train", "--data", str(tmp_path))
+@pytest.mark.parametrize("module", ["torch", "safetensors", "litert_torch", "ai_edge_quantizer"])
+def test_training_without_its_packages(module: str, tmp_path: Path) -> None:
+    """One line says what is missing and which extra brings it, before any training; exit 78."""
+    if module != "torch" and importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch, which is looked for first, is missing too")
+    done = without(module, "train", "--data", str(tmp_path))
     assert done.returncode == 78
     assert done.stderr.count("\n") == 1
-    assert "training needs torch" in done.stderr and "edge-app[train]" in done.stderr
+    assert f"training needs {module}" in done.stderr and "edge-app[train]" in done.stderr
 
 
 def test_the_training_is_tested_too() -> None:

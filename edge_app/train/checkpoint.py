@@ -46,8 +46,10 @@ class Checkpoint:
         if not self._path.exists():
             return 0
         try:
-            kept = torch.load(self._path, weights_only=True)
-            identity, states = kept["identity"], kept["states"]
+            kept = torch.load(self._path, map_location="cpu", weights_only=True)
+            identity, states, history = kept["identity"], kept["states"], kept["history"]
+        except PermissionError as error:
+            raise StartError(f"checkpoint {self._path} cannot be read: {error.strerror}") from error
         except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
             raise StartError(
                 f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__}); --restart begins anew"
@@ -60,9 +62,12 @@ class Checkpoint:
                 f"{self._path} is of another training ({was}; asked for is {now}); "
                 "name another --out, or begin anew with --restart"
             )
-        for name, part in parts.items():
-            part.load_state_dict(states[name])
-        self.history = kept["history"]
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(states[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise StartError(f"{self._path} is of a network of another shape; begin anew with --restart") from error
+        self.history = history
         return len(self.history)
 
     def save(self, parts: Mapping[str, Part], figures: dict[str, float]) -> None:

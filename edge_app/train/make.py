@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
+import os
 import sys
 import threading
 from dataclasses import dataclass, fields, replace
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edge_app import dataset
+from edge_app import dataset, service
 from edge_app.errors import StartError, UsageError
 from edge_app.records import LabelledPictures
 from edge_app.train import data, fit, recipes, ship, weights
@@ -24,7 +25,7 @@ from edge_app.train.recipes import Recipe
 log = logging.getLogger(__name__)
 
 USUAL_SIDE_PX = 32
-PREPARING = 5000  # pictures that a network may look at before training, to set its first layer
+PREPARING = 5000  # pictures of 32x32, or as many pixels, that set a network's first layer
 # On pictures of one's own there are few, and a good network is to be changed little: this share of the peak rates.
 FINE_TUNING = 0.2
 
@@ -76,6 +77,7 @@ def make(request: Request, stop: threading.Event) -> Path:
 
     Raises:
         UsageError: recipe, device or the weights to begin from do not fit.
+        ModelRefused: there are no such weights, or they are damaged.
         DataError: the pictures are missing, damaged or too few.
         StartError: the folder cannot be written, or holds another training.
         RunError: broken off, or the disk is full.
@@ -84,6 +86,8 @@ def make(request: Request, stop: threading.Event) -> Path:
     start = weights.read(request.begin_from) if request.begin_from else None
     side_px = request.side_px or (start.shape[0] if start else USUAL_SIDE_PX)
     split = data.divide(request.source.read("train", (side_px, side_px)))
+    request.source.check_test(split.train.names)
+    references = {path.name: _read(path) for path in request.reference}
     recipe = fitted(recipe, split.train, start)
     plan = fit.Plan(recipe, request.epochs or recipe.epochs, request.seed, device)
     name = request.name or f"{request.source.title}-{recipe.name}"
@@ -95,9 +99,8 @@ def make(request: Request, stop: threading.Event) -> Path:
     network = _begin(recipe, split.train, start)
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
-    facts = ship.Facts(
-        name, plan, request.source, request.reference, request.command, start.path.stem if start else None
-    )
+    service.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
+    facts = ship.Facts(name, plan, request.source, references, request.command, start.path.stem if start else None)
     path = ship.ship(trained, split, facts, request.out)
     checkpoint.remove()
     return path
@@ -129,7 +132,9 @@ def _begin(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | 
     if start:
         weights.take_over(network, start, pictures.names)
     else:
-        network.prepare(fit.to_tensor(pictures.pictures[:PREPARING]))
+        side_px = pictures.pictures.shape[1]
+        step = max(1, len(pictures.labels) * side_px**2 // (PREPARING * USUAL_SIDE_PX**2))
+        network.prepare(fit.to_tensor(pictures.pictures[::step]))
     return network
 
 
@@ -149,7 +154,8 @@ def _device(wanted: str) -> str:
 def _settle_torch(request: Request) -> None:
     """Make PyTorch repeatable and quick."""
     torch.manual_seed(request.seed)
-    torch.use_deterministic_algorithms(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS cannot repeat itself
+    torch.use_deterministic_algorithms(True, warn_only=request.device != "cpu")
     if request.threads:
         torch.set_num_threads(request.threads)
     if sys.platform == "linux":
@@ -158,6 +164,13 @@ def _settle_torch(request: Request) -> None:
         libc = ctypes.CDLL(None)
         for option in (-1, -2, -3):
             getattr(libc, "mallopt", lambda *_: 0)(option, 2**30)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"cannot read the reference {path}: {error.strerror}; name a .tflite file") from error
 
 
 def _writable(folder: Path) -> Path:
@@ -173,9 +186,12 @@ def _writable(folder: Path) -> Path:
 
 def identity(plan: fit.Plan, split: data.Split, start: weights.Weights | None) -> dict[str, str]:
     """Say what a training is; one that differs in any of it is another."""
-    recipe = {field.name: getattr(plan.recipe, field.name) for field in fields(plan.recipe) if field.name != "build"}
+    recipe = {field.name: getattr(plan.recipe, field.name) for field in fields(plan.recipe)}
+    recipe["build"] = getattr(plan.recipe.build, "keywords", None)  # a class's own text has no address in it
+    teacher = plan.recipe.teacher
     return {
         "recipe": repr(recipe),
+        "teacher": hashlib.sha256(weights.find(teacher).read_bytes()).hexdigest()[:16] if teacher else "nobody",
         "epochs": str(plan.epochs),
         "seed": str(plan.seed),
         "device": plan.device,

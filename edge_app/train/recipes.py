@@ -76,7 +76,7 @@ RECIPES = {
         ),
         Recipe(
             "base",
-            "the default: whitened patches, seven 3x3 convolutions, all int8",
+            "whitened patches, seven 3x3 convolutions, all int8",
             partial(Plain, stages=((64, 64), (144, 144), (256, 256, 256))),
             epochs=52,
             batch=500,

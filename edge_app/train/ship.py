@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from edge_app.train.data import Split
 
 log = logging.getLogger(__name__)
 
-CALIBRATING = 500  # training pictures that the ranges of the activations are measured on
+CALIBRATING = 500  # training pictures, about, that the ranges of the activations are measured on
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Facts:
         name: of the model.
         plan: of the training.
         source: of the pictures; its test pictures are read here, once.
-        references: .tflite files to compare the latency with.
+        references: names and contents of .tflite files to compare the latency with.
         command: what was typed.
         origin: name of the weights the training went on from; None for a fresh network.
     """
@@ -51,7 +53,7 @@ class Facts:
     name: str
     plan: fit.Plan
     source: dataset.Source
-    references: tuple[Path, ...]
+    references: Mapping[str, bytes]
     command: str
     origin: str | None = None
 
@@ -81,20 +83,27 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
 
 
 def _write(contents: dict[Path, bytes]) -> None:
-    for path, content in contents.items():
-        new = path.with_name(f"{path.name}.new")
-        try:
-            new.write_bytes(content)
-            new.replace(path)
-        except OSError as error:
-            new.unlink(missing_ok=True)
-            raise RunError(
-                f"cannot write {path}: {error.strerror}; the training is kept, the same command goes on from its end"
-            ) from error
+    """Write all files, to the disk itself, before any takes its place: a full disk leaves the last model whole."""
+    new = {path: path.with_name(f"{path.name}.new") for path in contents}
+    try:
+        for path, content in contents.items():
+            with new[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in new.items():
+            written.replace(path)
+    except OSError as error:
+        for written in new.values():
+            written.unlink(missing_ok=True)
+        raise RunError(
+            f"cannot write {error.filename or next(iter(contents)).parent}: {error.strerror}; "
+            "the training is kept, the same command goes on from its end"
+        ) from error
 
 
 def calibration_pictures(data: LabelledPictures) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return training pictures of every class, spread evenly over the data."""
+    """Return some five hundred training pictures, spread evenly over the data."""
     return data.pictures[:: max(1, len(data.pictures) // CALIBRATING)]
 
 
@@ -104,8 +113,7 @@ def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts
     file = _facts_of(f"{facts.name}.tflite", int8)
     classifier = Classifier(Model(facts.name, Path(file.name), int8, file.sha256, labels, None))
     held_out = evaluate.score(classifier, split.validation)
-    temperature = calibration.fit_temperature(held_out.logits, held_out.labels)
-    probabilities = calibration.softmax(held_out.logits, temperature)
+    temperature, thresholds = calibration.fit(held_out.logits, held_out.labels)
     plan = facts.plan
     return Card(
         name=facts.name,
@@ -117,7 +125,7 @@ def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts
         output="logits",
         labels=list(labels),
         temperature=temperature,
-        thresholds=calibration.fit_thresholds(probabilities, held_out.labels),
+        thresholds=thresholds,
         accuracy=Accuracy(
             validation_float=fit.accuracy(exported, split.validation),
             validation_int8=held_out.accuracy.share,
@@ -169,10 +177,8 @@ def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.S
     }
 
 
-def _latency(content: bytes, references: tuple[Path, ...]) -> list[Latency]:
+def _latency(int8: bytes, references: Mapping[str, bytes]) -> list[Latency]:
     """Measure the latency beside each reference, in one run, on one thread."""
-    found = []
-    for path in references:
-        ratio = benchmark.ratio(content, path.read_bytes())
-        found.append(Latency(reference=path.name, ratio=round(ratio, 2)))
-    return found
+    return [
+        Latency(reference=name, ratio=round(benchmark.ratio(int8, content), 2)) for name, content in references.items()
+    ]

@@ -17,6 +17,7 @@ from edge_app.train import recipes
 from edge_app.train.architectures import Network
 
 SUFFIX = ".safetensors"
+METADATA = "edge_app"  # key of the JSON that says what the weights are of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,21 @@ class Weights:
     tensors: dict[str, Tensor]
 
     def network(self) -> Network:
-        """Build the network with these weights."""
+        """Build the network with these weights.
+
+        Raises:
+            ModelRefused: they are not those of the network.
+        """
         network = recipes.find(self.recipe).build(len(self.labels), self.shape)
-        network.load_state_dict(self.tensors)
+        try:
+            network.load_state_dict(self.tensors)
+        except RuntimeError as error:
+            raise ModelRefused(f"{self.path} does not hold what its recipe {self.recipe} needs: damaged") from error
         return network.to(memory_format=torch.channels_last).eval()
 
 
 def as_shipped(network: Network) -> dict[str, Tensor]:
-    """Return the state as it is shipped: matrices and filters in bfloat16, the few other numbers as they are."""
+    """Return the state as it is shipped: all with more than one axis in bfloat16, the few other numbers as they are."""
     return {
         name: (value.bfloat16() if value.ndim > 1 and value.is_floating_point() else value).contiguous()
         for name, value in network.state_dict().items()
@@ -59,8 +67,9 @@ def round_to_shipped(network: Network) -> None:
 
 def serialise(network: Network, recipe: str, labels: tuple[str, ...], shape: tuple[int, int]) -> bytes:
     """Return the content of the file. Its metadata say what is needed to build the network again."""
-    about = {"recipe": recipe, "labels": json.dumps(labels), "height_px": str(shape[0]), "width_px": str(shape[1])}
-    return bytes(save(as_shipped(network), about))
+    about = {"recipe": recipe, "labels": labels, "height_px": shape[0], "width_px": shape[1]}
+    # One entry: the library writes several in a random order, and the same training shall give the same file.
+    return bytes(save(as_shipped(network), {METADATA: json.dumps(about)}))
 
 
 def read(name_or_path: str) -> Weights:
@@ -72,12 +81,11 @@ def read(name_or_path: str) -> Weights:
     path = find(name_or_path)
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {})[METADATA])
             tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # no mapping
-        labels = tuple(json.loads(about["labels"]))
         shape = int(about["height_px"]), int(about["width_px"])
-        return Weights(path, recipes.find(about["recipe"]).name, labels, shape, tensors)
-    except (OSError, SafetensorError, KeyError, ValueError, UsageError) as error:
+        return Weights(path, recipes.find(about["recipe"]).name, tuple(about["labels"]), shape, tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, UsageError) as error:
         raise ModelRefused(f"{path} is damaged or holds no weights of edge-app ({error})") from error
 
 

@@ -12,7 +12,7 @@ from tests import shapes
 
 collect_ignore_glob: list[str] = []
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob.append("test_*.py")  # test_extra_missing.py, one folder up, says so as a skip
+    collect_ignore_glob.append("test_*.py")  # tests/test_train_extra.py says so as a skip
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ import torch
 
 from edge_app.errors import RunError, StartError
 from edge_app.train.checkpoint import Checkpoint
+from tests.full_disk import largest_file
 
 IDENTITY = {"recipe": "nano", "seed": "1"}
 
@@ -56,21 +54,6 @@ def test_a_damaged_file_says_so(path: Path, content: bytes | None) -> None:
         Checkpoint(path, IDENTITY).load({"network": layer(0)})
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let the kernel refuse to write files beyond a size, as a full disk would."""
-    import signal
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
     """A save that cannot be written fails in one line; the one before is whole, and no half file is left."""
     checkpoint = Checkpoint(path, IDENTITY)
@@ -81,3 +64,10 @@ def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
     assert Checkpoint(path, IDENTITY).load({"network": found}) == 1
     assert (found.weight == 1).all()
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_network_of_another_shape_is_not_gone_on_with(path: Path) -> None:
+    """The same training, by name, of other layers: one line, no traceback."""
+    Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
+    with pytest.raises(StartError, match="another shape; begin anew with --restart"):
+        Checkpoint(path, IDENTITY).load({"network": torch.nn.Linear(3, 3)})

@@ -7,13 +7,16 @@ import json
 import signal
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from edge_app.errors import RunError
 from tests import results, shapes
+from tests.full_disk import largest_file
 from tests.results import command
 
 EPOCHS = "12"
@@ -134,12 +137,26 @@ def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
 
 
 def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path: Path) -> None:
-    """`--from` takes recipe, weights and size; the card says where they came from."""
+    """`--from` takes weights and size; the card says where they came from."""
     done = edge_app(*train(shapes_folder, tmp_path, "--from", "cifar10-nano", "--epochs", "6"))
     assert done.returncode == 0, done.stderr
     card = json.loads((tmp_path / "shapes-nano.json").read_text())
     assert card["training"]["origin"] == "cifar10-nano" and card["input"]["width_px"] == 32
     assert card["accuracy"]["test_int8"] > 0.8
+
+
+def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
+    """Of three files that replace three others, the second does not fit: the old ones stay, no part is left."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from edge_app.train import ship
+    paths = [tmp_path / f"x.{suffix}" for suffix in ("tflite", "safetensors", "json")]
+    for path in paths:
+        path.write_bytes(b"old")
+    with largest_file(100), pytest.raises(RunError, match="the training is kept, the same command goes on"):
+        ship._write({paths[0]: b"new", paths[1]: b"n" * 1000, paths[2]: b"new"})
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert {path.read_bytes() for path in paths} == {b"old"}
 
 
 @pytest.mark.parametrize(
@@ -152,8 +169,9 @@ def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path:
         (["--recipe", "nano", "--from", "nothing.tflite"], 78, "no model is called 'nothing.tflite'"),
         (["--epochs", "0"], 2, "--epochs: '0' is wrong"),
         (["--data", "/nowhere"], 3, "/nowhere does not exist"),
+        (["--reference", "/nowhere.tflite"], 3, "cannot read the reference /nowhere.tflite"),
     ],
-    ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data"],
+    ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data", "reference"],
 )
 def test_what_a_user_can_get_wrong(words: list[str], code: int, said: str, shapes_folder: Path, tmp_path: Path) -> None:
     """One line that says what and what to try; no traceback; the documented exit code."""

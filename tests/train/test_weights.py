@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,18 @@ def test_a_file_is_enough_to_build_the_network(written: Path) -> None:
     with torch.inference_mode():
         assert torch.allclose(found.network()(pixels), network(pixels), atol=1e-6)
     assert all(torch.equal(found.tensors[name], value) for name, value in network.state_dict().items())
+
+
+def test_the_same_weights_give_the_same_file(written: Path) -> None:
+    """Bit for bit, in every process: what is written twice can be compared by its hash."""
+    code = (
+        "import sys, torch; from edge_app.train import recipes, weights; torch.manual_seed(1); "
+        "network = recipes.find('nano').build(3, (32, 32)); "
+        f"sys.stdout.buffer.write(weights.serialise(network, 'nano', {LABELS!r}, (32, 32)))"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert done.stdout == written.read_bytes()
 
 
 def test_half_the_size_of_float32(written: Path) -> None:
@@ -72,3 +86,16 @@ def test_another_network_does_not_fit(written: Path) -> None:
     """The message says what the weights are of."""
     with pytest.raises(UsageError, match="recipe nano, 32x32"):
         weights.take_over(recipes.find("base").build(3, (32, 32)), weights.read(str(written)), LABELS)
+
+
+def test_weights_of_other_layers_are_refused(written: Path) -> None:
+    """A sound file that holds other tensors than its recipe needs is damaged, in one line."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(written)
+    with weights.safe_open(written, "pt") as file:
+        about = file.metadata()
+    del tensors["output.bias"]
+    save_file(tensors, written, about)
+    with pytest.raises(ModelRefused, match="does not hold what its recipe nano needs"):
+        weights.read(str(written)).network()
