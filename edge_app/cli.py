@@ -95,7 +95,9 @@ def _settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
         return flags.App.model_construct(version=bool(given.get("version")))
     file = Path(given["config"]) if given.get("config") else None
     layers = config.load(file)
-    settings = {name: layer.value for name, layer in layers.items() if name in kind.model_fields}
+    # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
+    shared = (name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section]))
+    settings = {name: layers[name].value for name in shared if name in layers}
     try:
         return kind.model_validate(settings | given)
     except ValidationError as error:
@@ -400,6 +402,7 @@ def _train(settings: flags.Train, stop: threading.Event) -> int:
             seed=settings.seed,
             side_px=settings.size,
             begin_from=settings.from_,
+            rate=settings.rate,
             device=settings.device,
             threads=settings.threads,
             restart=settings.restart,

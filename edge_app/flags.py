@@ -191,6 +191,9 @@ class Train(Command):
     from_: str | None = Field(
         None, alias="from", description="go on from a shipped model's weights, or from a .safetensors file"
     )
+    rate: float | None = Field(
+        None, gt=0, le=10, description="share of the recipe's learning rates; default: 1, or 0.2 with --from"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     threads: int | None = Field(None, ge=1, description="threads of the CPU; default: one for each core")
     restart: bool = Field(False, description="begin anew, whatever was broken off before")

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from edge_app import __version__, cli
+from edge_app import __version__, cli, flags
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
 
@@ -197,6 +197,15 @@ def test_flags_go_over_environment_and_file(tmp_path: Path) -> None:
     done = edge_app(tmp_path, *SYNTHETIC, "--config", "c.toml", "--frames", "3", **variables)
     assert done.returncode == 0
     assert len((tmp_path / "variable.jsonl").read_text().splitlines()) == 3
+
+
+def test_settings_of_the_camera_are_not_taken_for_flags_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`size`, `rate` and `threads` mean something else to `train`: a training once ran on one core because of it."""
+    for name, value in {"RATE": "5", "SIZE": "320x240", "THREADS": "1"}.items():
+        monkeypatch.setenv(f"EDGE_APP_{name}", value)
+    found = cli._settle("train", flags.Train, {"seed": 3})
+    assert (found.size, found.rate, found.threads, found.seed) == (None, None, None, 3)
+    assert cli._settle("run", flags.Run, {}).rate == 5
 
 
 def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Augmentation:
         zoom: largest relative change of size, of every fourth picture.
         cutout_px: side of a square that is greyed out somewhere (DeVries and Taylor 2017); 0 for none.
         camera: share of pictures that go through a bad camera.
+        mixed: share of pictures that get a rectangle of another one (CutMix, Yun et al. 2019).
     """
 
     mirror: bool = True
@@ -31,6 +32,7 @@ class Augmentation:
     zoom: float = 0.15
     cutout_px: int = 0
     camera: float = 0.35
+    mixed: float = 0.0
 
 
 ZOOMED = 0.25
@@ -109,3 +111,28 @@ def cut_out(pictures: npt.NDArray[np.uint8], side_px: int, generator: np.random.
     middles = generator.integers(0, (height, width), (count, 2))
     for picture, (y, x) in zip(pictures, middles - side_px // 2, strict=True):
         picture[max(y, 0) : max(y + side_px, 0), max(x, 0) : max(x + side_px, 0)] = GREY
+
+
+def mix(
+    pictures: npt.NDArray[np.uint8], targets: npt.NDArray[np.float32], share: float, generator: np.random.Generator
+) -> None:
+    """Paste a rectangle of another picture into some, in place, and divide their targets by area (Yun et al. 2019).
+
+    Args:
+        pictures: (N, H, W, 3) uint8.
+        targets: (N, classes) probabilities.
+        share: of pictures to change.
+        generator: decides. The share of a picture that the rectangle covers is uniform, before its edges are cut.
+    """
+    count, height, width, _ = pictures.shape
+    others = generator.permutation(count)
+    sides = np.sqrt(generator.random(count))
+    middles = generator.random((count, 2))
+    sources, labels = pictures[others], targets[others]
+    for place in np.flatnonzero(generator.random(count) < share):
+        half = sides[place] / 2
+        top, bottom = np.rint(np.clip(middles[place, 0] + (-half, half), 0, 1) * height).astype(int)
+        left, right = np.rint(np.clip(middles[place, 1] + (-half, half), 0, 1) * width).astype(int)
+        pictures[place, top:bottom, left:right] = sources[place, top:bottom, left:right]
+        covered = (bottom - top) * (right - left) / (height * width)
+        targets[place] += covered * (labels[place] - targets[place])

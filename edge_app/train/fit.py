@@ -23,7 +23,7 @@ from tqdm import tqdm
 from edge_app.errors import RunError
 from edge_app.records import LabelledPictures
 from edge_app.train.architectures import Network
-from edge_app.train.augment import augment
+from edge_app.train.augment import augment, mix
 from edge_app.train.checkpoint import Checkpoint
 from edge_app.train.data import Split
 from edge_app.train.optimise import Muon
@@ -86,7 +86,7 @@ def fit(
         for epoch in range(done, plan.epochs):
             network.train()
             torch.manual_seed(plan.seed * 10_007 + epoch)  # dropout
-            for step, (pictures, labels) in enumerate(batches(split.train, plan, epoch)):
+            for step, (pictures, targets) in enumerate(batches(split.train, plan, epoch)):
                 if stop is not None and stop.is_set():
                     raise RunError(
                         f"stopped in epoch {epoch + 1}; {epoch} are kept, the same command goes on from there"
@@ -96,13 +96,13 @@ def fit(
                     for group, peak in zip(optimiser.param_groups, rates, strict=True):
                         group["lr"] = peak * share
                 with torch.autocast(plan.device, torch.bfloat16):
-                    loss = loss_of(network, teacher, pictures, labels, plan.recipe)
+                    loss = loss_of(network, teacher, pictures, targets, plan.recipe)
                 network.zero_grad()
                 loss.backward()
                 for optimiser in optimisers:
                     optimiser.step()
                 average.update_parameters(network)
-                bar.update(len(labels))
+                bar.update(len(targets))
             with torch.autocast(plan.device, torch.bfloat16):
                 right = accuracy(average.module, split.validation, plan.device)
             if not math.isfinite(loss.item()):
@@ -135,17 +135,21 @@ def batches(data: LabelledPictures, plan: Plan, epoch: int) -> Iterator[tuple[Te
     sides are then seen equally often.
 
     Yields:
-        (batch, 3, H, W) float pictures of 0..255, channels last, and (batch,) int64 labels, on the plan's device.
+        (batch, 3, H, W) float pictures of 0..255, channels last, and (batch, classes) float probabilities of their
+        labels, on the plan's device.
     """
     count, size = len(data.labels), min(plan.recipe.batch, len(data.labels))
+    how, certain = plan.recipe.augmentation, np.eye(len(data.names), dtype=np.float32)
     begins_mirrored = np.random.default_rng(plan.seed).random(count) < 0.5
     generator = np.random.default_rng((plan.seed, epoch))
     order = generator.permutation(count)
     for start in range(0, count - size + 1, size):
         chosen = order[start : start + size]
-        mirrored = (begins_mirrored[chosen] ^ (epoch % 2 == 1)) & plan.recipe.augmentation.mirror
-        pictures = augment(data.pictures[chosen], mirrored, plan.recipe.augmentation, generator)
-        yield to_tensor(pictures, plan.device), torch.from_numpy(data.labels[chosen]).to(plan.device)
+        mirrored = (begins_mirrored[chosen] ^ (epoch % 2 == 1)) & how.mirror
+        pictures, targets = augment(data.pictures[chosen], mirrored, how, generator), certain[data.labels[chosen]]
+        if how.mixed:
+            mix(pictures, targets, how.mixed, generator)
+        yield to_tensor(pictures, plan.device), torch.from_numpy(targets).to(plan.device)
 
 
 def rate_at(progress: float, warmup: float) -> float:
@@ -153,14 +157,14 @@ def rate_at(progress: float, warmup: float) -> float:
     return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
 
 
-def loss_of(network: nn.Module, teacher: nn.Module | None, pictures: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def loss_of(network: nn.Module, teacher: nn.Module | None, pictures: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
     """Return cross-entropy with smoothed labels, or, with a teacher, nine tenths of the distance to its answers.
 
     The distance is the Kullback-Leibler divergence at a raised temperature T, times T^2 so that its gradients keep
     their size (Hinton, Vinyals and Dean 2015).
     """
     guess = network(pictures)
-    to_labels = functional.cross_entropy(guess, labels, label_smoothing=recipe.label_smoothing)
+    to_labels = functional.cross_entropy(guess, targets, label_smoothing=recipe.label_smoothing)
     if teacher is None:
         return to_labels
     with torch.no_grad():

@@ -43,6 +43,7 @@ class Request:
         seed: fixes everything.
         side_px: of the input; None takes 32, or that of the weights to go on from.
         begin_from: shipped model or file of weights to go on from.
+        rate: share of the recipe's learning rates; None takes them whole, or FINE_TUNING of them with `begin_from`.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None takes all cores.
         restart: forget a training that was broken off.
@@ -58,6 +59,7 @@ class Request:
     seed: int = 1
     side_px: int | None = None
     begin_from: str | None = None
+    rate: float | None = None
     device: str = "auto"
     threads: int | None = None
     restart: bool = False
@@ -88,7 +90,7 @@ def make(request: Request, stop: threading.Event) -> Path:
     split = data.divide(request.source.read("train", (side_px, side_px)))
     request.source.check_test(split.train.names)
     references = {path.name: _read(path) for path in request.reference}
-    recipe = fitted(recipe, split.train, start)
+    recipe = fitted(recipe, split.train, start, request.rate)
     plan = fit.Plan(recipe, request.epochs or recipe.epochs, request.seed, device)
     name = request.name or f"{request.source.title}-{recipe.name}"
     checkpoint = Checkpoint(_writable(request.out) / f"{name}.checkpoint", identity(plan, split, start))
@@ -106,7 +108,9 @@ def make(request: Request, stop: threading.Event) -> Path:
     return path
 
 
-def fitted(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | None) -> Recipe:
+def fitted(
+    recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | None, rate: float | None = None
+) -> Recipe:
     """Adapt a recipe to pictures and start: small batches for few pictures, small steps for good weights.
 
     A teacher that knows other labels, or pictures of another size, cannot teach.
@@ -114,9 +118,8 @@ def fitted(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | 
     count = len(pictures.labels)
     # Twenty steps an epoch at least, as long as a batch has 16 pictures: batch normalisation needs some.
     recipe = replace(recipe, batch=min(recipe.batch, max(16, count // 20), count))
-    if start:
-        share = FINE_TUNING
-        recipe = replace(recipe, rate=recipe.rate * share, muon_rate=recipe.muon_rate * share)
+    share = rate or (FINE_TUNING if start else 1.0)
+    recipe = replace(recipe, rate=recipe.rate * share, muon_rate=recipe.muon_rate * share)
     if recipe.teacher:
         teacher = weights.read(recipe.teacher)
         if (teacher.labels, teacher.shape) != (pictures.names, pictures.pictures.shape[1:3]):

@@ -71,17 +71,17 @@ RECIPES = {
             "nano",
             "small and quick: whitened patches, six 3x3 convolutions, all int8",
             partial(Plain, stages=((16, 32), (64, 64), (112, 128)), stem=16, skips=False),
-            epochs=32,
+            epochs=50,
+            augmentation=Augmentation(camera=0.25),
             teacher="cifar10-base",
         ),
         Recipe(
             "base",
             "whitened patches, seven 3x3 convolutions, all int8",
             partial(Plain, stages=((64, 64), (144, 144), (256, 256, 256))),
-            epochs=52,
+            epochs=70,
             batch=500,
-            muon_rate=0.025,
-            augmentation=Augmentation(cutout_px=8),
+            augmentation=Augmentation(cutout_px=8, camera=0.25, mixed=0.5),
         ),
     )
 }

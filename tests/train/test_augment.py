@@ -74,3 +74,24 @@ def test_cut_out_greys_a_square() -> None:
     """At most a square of the given side turns grey, somewhere in each picture."""
     grey = (changed(replace(NONE, cutout_px=8)) == augment.GREY).all(3).sum((1, 2))
     assert grey.max() == 64 and grey.min() >= 16
+
+
+def test_mixing_divides_the_target_by_area() -> None:
+    """Each pixel of a mixed picture is its own or another's, and its target says how many are whose."""
+    plain = np.repeat(np.arange(200, dtype=np.uint8), 32 * 32 * 3).reshape(200, 32, 32, 3)  # picture n is all n
+    pictures, targets = plain.copy(), np.eye(200, dtype=np.float32)
+    augment.mix(pictures, targets, 0.5, np.random.default_rng(1))
+    for picture, target in zip(pictures, targets, strict=True):
+        labels, pixels = np.unique(picture[..., 0], return_counts=True)
+        assert dict(zip(labels, pixels / 32**2, strict=True)) == pytest.approx(
+            {label: target[label] for label in np.flatnonzero(target)}
+        )
+    mixed = (pictures != plain).any((1, 2, 3))
+    assert 0.35 < mixed.mean() < 0.65 and targets[mixed].max() < 1
+
+
+def test_nothing_is_mixed_by_default() -> None:
+    """A share of zero leaves pictures and targets alone."""
+    pictures, targets = PICTURES.copy(), np.eye(64, dtype=np.float32)
+    augment.mix(pictures, targets, 0.0, np.random.default_rng(1))
+    assert np.array_equal(pictures, PICTURES) and np.array_equal(targets, np.eye(64))

@@ -74,6 +74,16 @@ def test_the_seed_decides(split: data.Split, tmp_path: Path) -> None:
     assert not same(*ends)
 
 
+def test_the_loss_without_a_teacher_by_hand() -> None:
+    """Cross-entropy with a target that is three quarters one label and a quarter another, smoothed by 0.1."""
+    logits, target = np.array([1.0, 0.0, -1.0]), np.array([0.75, 0.0, 0.25])
+    expected = -((0.9 * target + 0.1 / 3) * (logits - np.log(np.exp(logits).sum()))).sum()
+    found = fit.loss_of(
+        nn.Identity(), None, torch.tensor(logits)[None].float(), torch.tensor(target)[None].float(), RECIPE
+    )
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_loss_with_a_teacher_by_hand() -> None:
     """0.9 T^2 KL(teacher || student) at temperature T = 2, and 0.1 cross-entropy with labels smoothed by 0.1."""
     student, teacher = np.array([1.0, 0.0, -1.0]), np.array([0.0, 2.0, 0.0])
@@ -92,7 +102,7 @@ def test_the_loss_with_a_teacher_by_hand() -> None:
         layer.bias.data = torch.tensor(logits, dtype=torch.float32)
         return layer
 
-    found = fit.loss_of(says(student), says(teacher), torch.zeros(1, 1), torch.tensor([0]), RECIPE)
+    found = fit.loss_of(says(student), says(teacher), torch.zeros(1, 1), torch.eye(3)[:1], RECIPE)
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
