@@ -10,14 +10,12 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from edge_app import __version__, config, flags, output, service
+from edge_app import __version__, config, flags, journal, output, service
 from edge_app.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from edge_app.evaluate import Scored
     from edge_app.model_card import Card
     from edge_app.records import LabelledPictures
-    from edge_app.sinks._base import Guard
-    from edge_app.sources._base import Source
 
 log = logging.getLogger("edge_app")
 
@@ -51,7 +47,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         The exit code. See `errors`.
     """
     try:
-        _set_up_logging("--verbose" in arguments)
+        journal.set_up("--verbose" in arguments)
         words, kind, given = flags.parse(arguments)
         if words not in _COMMANDS or (not words and not given.get("version")):
             flags.parse([*words.split(), "--help"])
@@ -94,7 +90,7 @@ def _settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
     if kind is flags.App:
         return flags.App.model_construct(version=bool(given.get("version")))
     file = Path(given["config"]) if given.get("config") else None
-    layers = config.load(file)
+    layers = config.load(file, for_service=bool(given.get("service")))
     # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
     shared = (name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section]))
     settings = {name: layers[name].value for name in shared if name in layers}
@@ -103,15 +99,6 @@ def _settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
     except ValidationError as error:
         problems = [f"--{str(d['loc'][0]).replace('_', '-')}: {config.explain(d)}" for d in error.errors()]
         raise UsageError("\n".join([*problems, f"see 'edge-app {words} --help'"])) from error
-
-
-def _set_up_logging(is_verbose: bool) -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO if is_verbose else logging.WARNING, format="edge-app: %(message)s"
-    )
-    # The status line may stand where a message is to go: erase it first.
-    if sys.stderr.isatty():
-        logging.getLogger().handlers[0].setFormatter(logging.Formatter("\r\x1b[Kedge-app: %(message)s"))
 
 
 def _classifier(options: config.ModelOptions, stop: threading.Event) -> Classifier:
@@ -126,102 +113,13 @@ def _classifier(options: config.ModelOptions, stop: threading.Event) -> Classifi
 
 
 def _run(settings: flags.Run, stop: threading.Event) -> int:
-    """Everything that can be refused is opened before the first frame, the camera last: it is the slowest."""
-    from edge_app import pipeline, preprocess
-    from edge_app.decision import Decision
+    from edge_app import session
 
-    classifier = _classifier(settings, stop)
-    crop = preprocess.parse_crop(settings.crop)
-    with ExitStack() as resources:
-        sinks = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stop)]
-        source = resources.enter_context(closing(_source(settings, classifier, sinks, stop)))
-        decision = Decision(classifier.labels, _rules(settings, classifier, source))
-        log.info(
-            "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
-        )
-        limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop)
-        summary = pipeline.run(source, classifier, decision, sinks, crop, limits)
-        dropped = source.dropped
-    is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set()
-    log.warning(
-        "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
-    )
-    if summary.known:
-        log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
-    return EXIT_FAILED if is_failure else EXIT_OK
+    def reread() -> flags.Run:
+        found: flags.Run = _settle(*flags.parse(sys.argv[1:]))
+        return found
 
-
-def _source(settings: flags.Run, classifier: Classifier, sinks: Sequence[Guard], stop: threading.Event) -> Source:
-    from edge_app import preprocess, sources
-    from edge_app.sources._base import Request
-
-    size = tuple(int(side) for side in settings.size.split("x")) if settings.size else None
-    wants_full = any(sink.wants_picture for sink in sinks) or settings.crop[0].isdigit()
-    return sources.connect(
-        settings.source,
-        Request(
-            min_side_px=preprocess.min_side_px(classifier.shape),
-            wants_full=wants_full,  # a crop given in pixels means pixels of a usual size, not of the smallest mode
-            size_px=(size[0], size[1]) if size else None,
-            fps=settings.fps,
-            rotate=settings.rotate,
-            flip=settings.flip,
-            rate_hz=settings.rate,
-            is_realtime=settings.realtime,
-            stop=stop,
-        ),
-    )
-
-
-def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
-    from edge_app import sinks
-    from edge_app.sinks._base import Guard, Request
-
-    request = Request(
-        when=settings.log_when,
-        period_s=settings.log_period,
-        max_bytes=int(settings.log_max_mb * 2**20),
-        keep=settings.log_keep,
-        stop=stop,
-    )
-    wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
-    for text in wanted:
-        yield Guard(sinks.connect(text, request))
-    if settings.preview == "window":
-        try:
-            yield Guard(sinks.connect("window", request))
-            return
-        except (StartError, DependencyMissing) as error:
-            log.warning("no preview: %s; results go to %s", error, _destination(settings))
-    if _destination(settings) == _STDOUT:
-        yield Guard(sinks.connect("log:-", replace(request, when="change")))
-
-
-_STDOUT = "stdout whenever they change (--log FILE keeps all)"
-
-
-def _destination(settings: flags.Run) -> str:
-    """Say where results go when no window shows them: a run never stays without a word."""
-    if settings.log or settings.sink:
-        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *settings.sink])
-    return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
-
-
-def _rules(settings: flags.Run, classifier: Classifier, source: Source) -> Any:
-    from edge_app.decision import Rules
-
-    card = classifier.card
-    usual = Rules()
-    enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
-    leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
-    if leave > enter:
-        raise UsageError(f"--leave {leave} is above --enter {enter}; a label would be dropped as soon as it is named")
-    return Rules(
-        temperature=card.temperature if card else usual.temperature,
-        enter=enter,
-        leave=leave,
-        smoothing_s=settings.smoothing if source.is_sequence else 0.0,
-    )
+    return session.run(settings, stop, reread, _classifier)
 
 
 def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
@@ -418,7 +316,7 @@ def _train(settings: flags.Train, stop: threading.Event) -> int:
 
 
 def _show_config(settings: flags.Config, stop: threading.Event) -> int:
-    layers = config.load(settings.config)
+    layers = config.load(settings.config, for_service=settings.service)
     for section, fields in config.SECTIONS.items():
         print(f"[{section}]")
         for name in fields.model_fields:

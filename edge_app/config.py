@@ -97,6 +97,7 @@ class ModelOptions(Section):
     )
     delegate: Literal["xnnpack", "none"] = Field("xnnpack", description="none runs the plain kernels, for comparison")
     threads: int = Field(1, ge=1, le=64, description="threads of the runtime")
+    trusted: bool = Field(False, description="let a service run a model that has no card")
 
 
 class DecisionOptions(Section):
@@ -125,11 +126,20 @@ class OutputOptions(Section):
     sink: list[str] = Field([], description="NAME[:ARGUMENT] of another sink; may be given more than once")
 
 
+class ServiceOptions(Section):
+    """What keeps a service healthy."""
+
+    memory_max: float = Field(
+        512, gt=0, description="MiB of memory above which a service ends, for systemd to start it anew"
+    )
+
+
 SECTIONS: dict[str, type[Section]] = {
     "camera": CameraOptions,
     "model": ModelOptions,
     "decision": DecisionOptions,
     "output": OutputOptions,
+    "service": ServiceOptions,
 }
 SECTION_OF = {field: name for name, section in SECTIONS.items() for field in section.model_fields}
 
@@ -142,12 +152,15 @@ class Setting:
     origin: str
 
 
-def load(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, Setting]:
+def load(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, for_service: bool = False
+) -> dict[str, Setting]:
     """Read file and environment; report everything that is wrong with them at once.
 
     Args:
         file: the settings file; by default what `EDGE_APP_CONFIG` names, else the user's own if it exists.
         environment: variables.
+        for_service: begin from a service's defaults.
 
     Returns:
         Field name to setting, for every field of every section, defaults included.
@@ -158,6 +171,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] = os.environ) 
     path = file or _usual_file(environment)
     problems: list[str] = []
     settings = {name: Setting(value, "default") for name, value in _defaults()}
+    if for_service:
+        settings |= {name: Setting(value, "default of the service") for name, value in _of_service(environment)}
     if path is not None:
         settings |= _checked(_from_file(path, problems), problems)
     settings |= _checked(_from_environment(environment, problems), problems)
@@ -170,6 +185,14 @@ def _defaults() -> Iterator[tuple[str, Any]]:
     for section in SECTIONS.values():
         for name, field in section.model_fields.items():
             yield name, field.get_default()
+
+
+def _of_service(environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield what a service does otherwise: nobody looks, and a line a frame would wear an SD card out."""
+    yield "preview", "none"
+    yield "log_when", "change"
+    if environment.get("LOGS_DIRECTORY"):  # systemd.exec(5)
+        yield "log", str(Path(environment["LOGS_DIRECTORY"].split(":")[0], "results.jsonl"))
 
 
 def _usual_file(environment: Mapping[str, str]) -> Path | None:

@@ -56,7 +56,14 @@ class Command(Group):
     verbose: bool = Field(False, description="say more on stderr")
 
 
-class Run(Command, config.OutputOptions, config.DecisionOptions, config.ModelOptions, config.CameraOptions):
+class Run(
+    Command,
+    config.ServiceOptions,
+    config.OutputOptions,
+    config.DecisionOptions,
+    config.ModelOptions,
+    config.CameraOptions,
+):
     """Capture, classify, show or log until stopped.
 
     Examples:
@@ -68,6 +75,11 @@ class Run(Command, config.OutputOptions, config.DecisionOptions, config.ModelOpt
 
     frames: int | None = Field(None, gt=0, description="end after so many classifications")
     duration: float | None = Field(None, gt=0, description="end after so many seconds")
+    service: bool = Field(
+        False,
+        description="as systemd starts it: wait for the camera for ever, log changes, refuse models without a card, "
+        "read settings and model again on SIGHUP",
+    )
 
 
 class Sources(Command):
@@ -205,8 +217,11 @@ class Config(Command):
 
     Examples:
       edge-app config
-      EDGE_APP_RATE=5 edge-app config --config /etc/edge-app/config.toml
+      EDGE_APP_RATE=5 edge-app config
+      edge-app config --service --config /etc/edge-app/config.toml
     """
+
+    service: bool = Field(False, description="begin from the defaults of 'run --service'")
 
 
 class App(Group):

@@ -34,12 +34,16 @@ class Limits:
         duration_s: seconds after which it ends.
         rate_hz: classifications a second at most.
         stop: set it to end the run.
+        interrupt: set it to end the run as soon as the source yields: within a second.
+        progress: called for each item of the source, also for those that the rate leaves out.
     """
 
     frames: int | None = None
     duration_s: float | None = None
     rate_hz: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    interrupt: threading.Event = field(default_factory=threading.Event)
+    progress: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -125,6 +129,7 @@ def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.mono
     ends_s = math.inf if limits.duration_s is None else clock() + limits.duration_s
     due_s = -math.inf
     for item in source:
+        limits.progress()
         taken_s = clock()
         if isinstance(item, Outage):
             yield item
@@ -138,7 +143,7 @@ def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.mono
         until_s = min(due_s, ends_s, clock() + LOOK_S if source.is_live else math.inf)
         while (left_s := until_s - clock()) > 0 and not limits.stop.is_set():
             limits.stop.wait(min(left_s, _LONGEST_WAIT_S))
-        if limits.stop.is_set() or clock() >= ends_s:
+        if limits.stop.is_set() or limits.interrupt.is_set() or clock() >= ends_s:
             return
 
 

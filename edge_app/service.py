@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, NoReturn
 
 _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_answers: dict[int, Callable[[], None]] = {}  # What signals other than those call; a process has one set of them.
 
 
 def open_standard_streams() -> None:
@@ -47,14 +48,21 @@ def stop_on_signals() -> threading.Event:
     os.set_blocking(tell, False)  # as `set_wakeup_fd` demands
 
     def pass_on() -> None:
-        os.read(told, 1)
-        stop.set()
+        while numbers := os.read(told, 16):
+            for number in numbers:
+                _answers.get(number, stop.set)()
 
     threading.Thread(target=pass_on, name="signals", daemon=True).start()
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     for number in _SIGNALS:
         signal.signal(number, _end_at_the_next)
     return stop
+
+
+def on_hangup(action: Callable[[], None]) -> None:
+    """Make SIGHUP, "read your settings again", call `action` in the thread that waits for signals."""
+    _answers[signal.SIGHUP] = action
+    signal.signal(signal.SIGHUP, lambda *_: None)  # without a handler of Python's the pipe is told nothing
 
 
 def _end_at_the_next(number: int, _: FrameType | None) -> None:

@@ -190,6 +190,16 @@ def test_config_prints_each_value_and_where_it_came_from(tmp_path: Path) -> None
     assert "rate = 5.0" in again.stdout
 
 
+def test_config_prints_what_a_service_begins_from(tmp_path: Path) -> None:
+    """With --service, its own defaults and where they come from; a setting of the file goes over them."""
+    (tmp_path / "c.toml").write_text('[output]\nlog_when = "every"\n')
+    printed = edge_app(tmp_path, "config", "--service", "--config", "c.toml", LOGS_DIRECTORY="/var/log/x").stdout
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert 'preview = "none" # default of the service' in lines
+    assert 'log = "/var/log/x/results.jsonl" # default of the service' in lines
+    assert 'log_when = "every" # c.toml' in lines
+
+
 def test_flags_go_over_environment_and_file(tmp_path: Path) -> None:
     """A flag wins over a variable, which wins over the file."""
     (tmp_path / "c.toml").write_text('[camera]\nsource = "nothing"\n[output]\nlog = "file.jsonl"\n')

@@ -37,7 +37,7 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
         ("[camera]\nlog = 'x'\n", "[camera] log belongs to [output]"),
         ("source = 'webcam'\n", "'source' stands outside its section; write it below [camera]"),
         ("camera = 3\n", "'camera' is a section, not a value; write [camera] and its keys below"),
-        ("[zzz]\n", "unknown section [zzz]; known: camera, model, decision, output"),
+        ("[zzz]\n", "unknown section [zzz]; known: camera, model, decision, output, service"),
         ("[decision]\nqqqq = 1\n", "unknown key [decision] qqqq; known: enter, leave, smoothing"),
         ("[model]\nsmothing = 1\n", "unknown key [model] smothing; did you mean [decision] smoothing?"),
         ("[camera\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)"),

@@ -16,14 +16,16 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["__main__"],
     ["cli"],
+    ["session"],
     ["flags", "train"],
     ["report"],
     ["evaluate"],
-    ["pipeline", "config", "dataset"],
+    ["health"],
+    ["pipeline", "config", "dataset", "notify"],
     ["sources", "sinks", "benchmark"],
     ["classifier", "overlay", "preprocess", "decision", "degrade", "calibration"],
     ["pictures", "model_card", "metering"],
-    ["_opencv", "cifar10", "service", "output"],
+    ["_opencv", "cifar10", "service", "journal", "output"],
     ["records"],
     ["errors"],
 ]

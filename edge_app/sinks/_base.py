@@ -72,6 +72,10 @@ class Guard:
     Args:
         sink: the real one.
         clock: monotonic seconds.
+
+    Attributes:
+        failures: how often the sink has failed.
+        problem: what is wrong now; None while it delivers.
     """
 
     REPEAT_S = 60.0
@@ -80,6 +84,7 @@ class Guard:
         self._sink, self._clock = sink, clock
         self.name, self.wants_picture = sink.name, sink.wants_picture
         self.failures = 0
+        self.problem: str | None = None
         self._unsaid = 0
         self._said_s = -self.REPEAT_S
 
@@ -96,7 +101,9 @@ class Guard:
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
+            self.problem = None
         except Exception as error:  # noqa: BLE001  # whatever breaks in a sink, classification goes on
+            self.problem = str(error)
             self.failures += 1
             self._unsaid += 1
             self._say(error)

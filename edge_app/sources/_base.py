@@ -35,6 +35,7 @@ class Request:
         rotate: degrees clockwise to turn each picture.
         flip: how to mirror each picture before turning it.
         rate_hz: classifications a second at most: frames nobody takes in between are skipped, not dropped.
+        needs_camera: what is drawn does not do where no camera is found.
         is_realtime: play a video file at its own pace and drop what comes too late.
         stop: set when the run is to end; every wait of a source ends within 0.25 s of it.
     """
@@ -47,6 +48,7 @@ class Request:
     rotate: int = 0
     flip: Flip = "none"
     rate_hz: float | None = None
+    needs_camera: bool = False
     is_realtime: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -61,9 +63,17 @@ class Source(Protocol):
         dropped: frames lost so far.
     """
 
-    name: str
-    is_sequence: bool
-    is_live: bool
+    @property
+    def name(self) -> str:
+        """The string that selects it."""
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether neighbouring frames show the same scene."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frames that are not taken in time are lost."""
 
     @property
     def dropped(self) -> int:

@@ -1,0 +1,66 @@
+"""What is looked at now and then while a service runs: progress for the watchdog, memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_app.errors import RunError
+from edge_app.notify import Notifier
+
+log = logging.getLogger(__name__)
+
+MEMORY_PERIOD_S = 10.0
+
+
+class Health:
+    """Called by the loop for each item of its source.
+
+    Args:
+        notifier: feeds the watchdog.
+        memory_max_mb: resident MiB above which the process ends, for systemd to start a new one; None for no limit.
+        resident: reads the resident memory, bytes.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        memory_max_mb: float | None,
+        resident: Callable[[], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._notifier, self._memory_max_mb, self._clock = notifier, memory_max_mb, clock
+        self._resident = resident or resident_bytes
+        self._looked_s = clock()
+
+    def progress(self) -> None:
+        """Take note that the loop goes round.
+
+        Raises:
+            RunError: the process has grown above its limit.
+        """
+        self._notifier.progress()
+        now_s = self._clock()
+        if self._memory_max_mb is None or now_s - self._looked_s < MEMORY_PERIOD_S:
+            return
+        self._looked_s = now_s
+        used_mb = self._resident() / 2**20
+        if used_mb > self._memory_max_mb:
+            # MemoryMax= would do the same, less kindly, and is ignored on Raspberry Pi OS (RPi-Distro/pi-gen#917).
+            raise RunError(
+                f"{used_mb:.0f} MiB of memory are in use, {self._memory_max_mb:g} are allowed (memory_max): "
+                "ending for a new start"
+            )
+
+
+def resident_bytes() -> int:
+    """Return the memory this process occupies, bytes; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
