@@ -41,11 +41,7 @@ def test_the_int8_file_is_as_good_as_its_card_says(name: str, test_pictures: Lab
     assert share == card_of(name).accuracy.test_int8
 
 
-# Strict: the training that lifts it over its floor must take the mark away.
-BELOW = pytest.mark.xfail(strict=True, reason="cifar10-nano has 89.27 % after 32 epochs; its floor is 90.0 %")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=BELOW if "nano" in name else ()) for name in FLOORS])
+@pytest.mark.parametrize("name", FLOORS)
 def test_floors(name: str) -> None:
     """Every model is as accurate as it has to be, by its card."""
     accuracy = card_of(name).accuracy.test_int8
