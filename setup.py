@@ -32,9 +32,13 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["edge_app", "edge_app.*"]), "edge_app.models"],
-    package_dir={"edge_app.models": "models"},
-    package_data={"edge_app.models": ["*.tflite", "*.json", "*.safetensors"], "edge_app": ["py.typed"]},
+    packages=[*find_packages(include=["edge_app", "edge_app.*"]), "edge_app.models", "edge_app.systemd"],
+    package_dir={"edge_app.models": "models", "edge_app.systemd": "systemd"},
+    package_data={
+        "edge_app.models": ["*.tflite", "*.json", "*.safetensors"],
+        "edge_app.systemd": ["*.service", "*.conf", "*.toml"],
+        "edge_app": ["py.typed"],
+    },
     install_requires=[
         # The maintained TFLite runtime; where it has no wheel, install edge-app with --no-deps and tflite-runtime.
         "ai-edge-litert>=2.0",

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from edge_app import __version__, config, flags, journal, output, service
 from edge_app.errors import (
     EXIT_FAILED,
+    EXIT_NO_START,
     EXIT_OK,
     EXIT_USAGE,
     ConfigError,
@@ -315,6 +316,31 @@ def _train(settings: flags.Train, stop: threading.Event) -> int:
     return EXIT_OK
 
 
+def _install_service(settings: flags.ServiceInstall, stop: threading.Event) -> int:
+    from edge_app import install
+
+    print(install.install(install.Order(settings.from_, settings.wheels, settings.network)))
+    return EXIT_OK
+
+
+def _uninstall_service(settings: flags.ServiceUninstall, stop: threading.Event) -> int:
+    from edge_app import install
+
+    for path in install.uninstall(settings.purge):
+        print(f"removed {path}")
+    return EXIT_OK
+
+
+def _show_service(settings: flags.ServiceStatus, stop: threading.Event) -> int:
+    from edge_app import install
+
+    found = install.show()
+    print(install.describe(found))
+    if found.get("LoadState") != "loaded":
+        return EXIT_NO_START
+    return EXIT_OK if found.get("ActiveState") == "active" else EXIT_FAILED
+
+
 def _show_config(settings: flags.Config, stop: threading.Event) -> int:
     layers = config.load(settings.config, for_service=settings.service)
     for section, fields in config.SECTIONS.items():
@@ -349,5 +375,8 @@ _COMMANDS: dict[str, Callable[[Any, threading.Event], int]] = {
     "models schema": _print_schema,
     "evaluate": _evaluate,
     "train": _train,
+    "service install": _install_service,
+    "service uninstall": _uninstall_service,
+    "service status": _show_service,
     "config": _show_config,
 }

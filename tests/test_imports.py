@@ -25,7 +25,7 @@ FLOORS = [
     ["sources", "sinks", "benchmark"],
     ["classifier", "overlay", "preprocess", "decision", "degrade", "calibration"],
     ["pictures", "model_card", "metering"],
-    ["_opencv", "cifar10", "service", "journal", "output"],
+    ["_opencv", "cifar10", "service", "journal", "install", "output"],
     ["records"],
     ["errors"],
 ]

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
-HUNG_S = 12.0  # Longer than any capture call that comes back by itself (OpenCV's own limit is 10 s).
+HUNG_S = 9.0  # Longer than any capture call that comes back by itself: OpenCV is told to wait 2 s, FFmpeg 5 s.
 OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
