@@ -86,7 +86,7 @@ class Classifier:
 
     def __init__(self, model: Model, options: Options = Options(), stop: threading.Event | None = None) -> None:
         if model.card is None:
-            _try_in_child(model, options, stop or threading.Event())
+            try_in_child(model, options, stop or threading.Event())
         self.name, self.path, self.card = model.name, model.path, model.card
         package, module = import_runtime(options.runtime)
         self.runtime = f"{package} {version_of(package)}"
@@ -306,8 +306,12 @@ def count_delegated(interpreter: Any) -> Delegation | None:
     return Delegation(len(replaced), len(ordinary))
 
 
-def _try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
-    """Load and run an unknown model in a child process first: a bad file can crash the process that loads it."""
+def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
+    """Load and run an unknown model in a child process first: a bad file can crash the process that loads it.
+
+    Raises:
+        ModelRefused: it does not load, crashes, or does not end.
+    """
     command = [sys.executable, "-m", "edge_app.classifier", str(model.path), options.runtime, options.delegate]
     # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
     ended = service.run_child(command, stop, _TRIAL_LIMIT_S, model.content)

@@ -66,16 +66,21 @@ class Source:
         return self.is_cifar10 or (self.where / "test").is_dir()
 
     def check_test(self, names: tuple[str, ...]) -> None:
-        """See, before a long training, that what is to be examined on has no labels but those learned.
+        """See, before a long training, that what is to be examined on has pictures, and no labels but those learned.
 
         Raises:
-            DataError: it has.
+            DataError: it has none, or others.
         """
         if self.is_cifar10 or not self.has_test():
             return
         unknown = sorted(set(_label_folders(self.where / "test")) - set(names))
         if unknown:
             raise DataError(f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}")
+        for label in _label_folders(self.where / "test"):
+            if not any(folder.walk(self.where / "test" / label)):
+                raise DataError(
+                    f"{self.where}/test/{label} holds no pictures (looked for {_suffixes()}); add some or remove it"
+                )
 
 
 def find(where: Path | None) -> Source:
@@ -116,7 +121,10 @@ def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> La
 
 
 def _label_folders(top: Path) -> list[str]:
-    return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"cannot look into {top}: {error.strerror}") from error
 
 
 def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:

@@ -103,6 +103,11 @@ def test_labels_to_be_examined_on_must_have_been_learned(folder: Path) -> None:
     (folder / "test" / "hexagon").mkdir()
     with pytest.raises(DataError, match="labels that train/ has not: hexagon"):
         source.check_test(shapes.LABELS)
+    (folder / "test" / "hexagon").rmdir()
+    (folder / "test" / "circle").rename(folder / "circle")
+    (folder / "test" / "circle").mkdir()
+    with pytest.raises(DataError, match="test/circle holds no pictures"):
+        source.check_test(shapes.LABELS)
 
 
 def test_cifar10_can_be_had_at_another_size(cifar10_folder: Path) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edge_app import dataset, service
+from edge_app import classifier, dataset, service
 from edge_app.errors import StartError, UsageError
+from edge_app.model_card import Model
 from edge_app.records import LabelledPictures
 from edge_app.train import data, fit, recipes, ship, weights
 from edge_app.train.architectures import Exported, Network
@@ -89,7 +90,7 @@ def make(request: Request, stop: threading.Event) -> Path:
     side_px = request.side_px or (start.shape[0] if start else USUAL_SIDE_PX)
     split = data.divide(request.source.read("train", (side_px, side_px)))
     request.source.check_test(split.train.names)
-    references = {path.name: _read(path) for path in request.reference}
+    references = {path.name: _read_reference(path, stop) for path in request.reference}
     recipe = fitted(recipe, split.train, start, request.rate)
     plan = fit.Plan(recipe, request.epochs or recipe.epochs, request.seed, device)
     name = request.name or f"{request.source.title}-{recipe.name}"
@@ -102,10 +103,17 @@ def make(request: Request, stop: threading.Event) -> Path:
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
     service.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
-    facts = ship.Facts(name, plan, request.source, references, request.command, start.path.stem if start else None)
+    facts = ship.Facts(name, plan, request.source, references, request.command, _origin(start))
     path = ship.ship(trained, split, facts, request.out)
     checkpoint.remove()
     return path
+
+
+def _origin(start: weights.Weights | None) -> str | None:
+    """Name the weights a training went on from; a later file of that name may be another."""
+    if start is None:
+        return None
+    return f"{start.path.stem}, SHA-256 {hashlib.sha256(start.path.read_bytes()).hexdigest()[:16]}..."
 
 
 def fitted(
@@ -119,7 +127,9 @@ def fitted(
     # Twenty steps an epoch at least, as long as a batch has 16 pictures: batch normalisation needs some.
     recipe = replace(recipe, batch=min(recipe.batch, max(16, count // 20), count))
     share = rate or (FINE_TUNING if start else 1.0)
-    recipe = replace(recipe, rate=recipe.rate * share, muon_rate=recipe.muon_rate * share)
+    # A last layer for other labels begins from nothing, and AdamW trains it: at its whole rate.
+    is_new_task = start is not None and rate is None and start.labels != pictures.names
+    recipe = replace(recipe, rate=recipe.rate * (1.0 if is_new_task else share), muon_rate=recipe.muon_rate * share)
     if recipe.teacher:
         teacher = weights.read(recipe.teacher)
         if (teacher.labels, teacher.shape) != (pictures.names, pictures.pictures.shape[1:3]):
@@ -169,11 +179,14 @@ def _settle_torch(request: Request) -> None:
             getattr(libc, "mallopt", lambda *_: 0)(option, 2**30)
 
 
-def _read(path: Path) -> bytes:
+def _read_reference(path: Path, stop: threading.Event) -> bytes:
+    """Read a model to compare with, and see, before a long training, that it runs."""
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise StartError(f"cannot read the reference {path}: {error.strerror}; name a .tflite file") from error
+    classifier.try_in_child(Model(path.stem, path, content, "", (), None), classifier.Options(), stop)
+    return content
 
 
 def _writable(folder: Path) -> Path:

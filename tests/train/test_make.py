@@ -8,12 +8,14 @@ import signal
 import subprocess
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from edge_app import dataset
 from edge_app.errors import RunError
 from tests import results, shapes
 from tests.full_disk import largest_file
@@ -141,8 +143,24 @@ def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path:
     done = edge_app(*train(shapes_folder, tmp_path, "--from", "cifar10-nano", "--epochs", "6"))
     assert done.returncode == 0, done.stderr
     card = json.loads((tmp_path / "shapes-nano.json").read_text())
-    assert card["training"]["origin"] == "cifar10-nano" and card["input"]["width_px"] == 32
+    assert card["training"]["origin"].startswith("cifar10-nano, SHA-256 ") and card["input"]["width_px"] == 32
     assert card["accuracy"]["test_int8"] > 0.8
+
+
+def test_a_last_layer_for_other_labels_learns_at_its_whole_rate(shapes_source: dataset.Source) -> None:
+    """Fine-tuning changes good weights little, but what begins from nothing is not held back; --rate decides alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from edge_app.train import make, recipes, weights
+    recipe = recipes.find("nano")
+    start, pictures = weights.read("cifar10-nano"), shapes_source.read("train", (32, 32))
+    fitted = make.fitted(recipe, pictures, start)
+    assert (fitted.rate, fitted.muon_rate) == (recipe.rate, recipe.muon_rate * make.FINE_TUNING)
+    same = make.fitted(recipe, replace(pictures, names=start.labels), start)
+    assert (same.rate, same.muon_rate) == (recipe.rate * make.FINE_TUNING, recipe.muon_rate * make.FINE_TUNING)
+    told = make.fitted(recipe, pictures, start, 0.5)
+    assert (told.rate, told.muon_rate) == (recipe.rate * 0.5, recipe.muon_rate * 0.5)
+    assert make.fitted(recipe, pictures, None).rate == recipe.rate
 
 
 def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
@@ -170,8 +188,9 @@ def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
         (["--epochs", "0"], 2, "--epochs: '0' is wrong"),
         (["--data", "/nowhere"], 3, "/nowhere does not exist"),
         (["--reference", "/nowhere.tflite"], 3, "cannot read the reference /nowhere.tflite"),
+        (["--reference", __file__], 78, "test_make.py does not run"),
     ],
-    ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data", "reference"],
+    ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data", "reference", "no model"],
 )
 def test_what_a_user_can_get_wrong(words: list[str], code: int, said: str, shapes_folder: Path, tmp_path: Path) -> None:
     """One line that says what and what to try; no traceback; the documented exit code."""
