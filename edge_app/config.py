@@ -122,6 +122,12 @@ class OutputOptions(Section):
         60, gt=0, description="seconds between two lines of 'periodic', and heartbeat of 'change'"
     )
     log_max_mb: float = Field(16, gt=0, description="size at which the log is rotated, MiB")
+    log_max_days: float | None = Field(
+        None, gt=0, description="days after which it is, counted from the first line of this run; default: never"
+    )
+    log_sync: float = Field(
+        5, ge=0, le=3600, description="seconds of results a power cut may cost; 0 leaves it to the system"
+    )
     log_keep: int = Field(3, ge=0, le=1000, description="rotated logs that are kept")
     sink: list[str] = Field([], description="NAME[:ARGUMENT] of another sink; may be given more than once")
 

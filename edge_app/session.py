@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -189,7 +190,9 @@ def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
         when=settings.log_when,
         period_s=settings.log_period,
         max_bytes=int(settings.log_max_mb * 2**20),
+        max_age_s=settings.log_max_days * 86400 if settings.log_max_days else math.inf,
         keep=settings.log_keep,
+        sync_s=settings.log_sync,
         stop=stop,
     )
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]

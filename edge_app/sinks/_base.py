@@ -7,6 +7,7 @@ Modules beginning with an underscore are not sinks.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +31,9 @@ class Request:
             every `period_s`.
         period_s: of "periodic", and of the heartbeat of "change".
         max_bytes: size at which a file is rotated.
+        max_age_s: age at which it is, counted from the first line that this process wrote to it.
         keep: how many rotated files stay.
+        sync_s: seconds after which the disk has to keep what was written; 0 leaves it to the system.
         title: for a window.
         stop: set it to end the run.
     """
@@ -39,7 +42,9 @@ class Request:
     when: When = "every"
     period_s: float = 60.0
     max_bytes: int = 16 * 2**20
+    max_age_s: float = math.inf
     keep: int = 3
+    sync_s: float = 5.0
     title: str = "edge-app"
     stop: threading.Event = field(default_factory=threading.Event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -17,12 +18,16 @@ from typing import Any
 from edge_app.errors import SinkError, StartError
 from edge_app.records import Picture, Result
 from edge_app.sinks._base import Request, Sink, When
+from edge_app.sinks._ledger import Ledger
+from edge_app.sinks._syncer import Syncer
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.25  # How late a stop is noticed while nobody reads stdout.
 _TAIL_BYTES = 2**20  # More than a run writes between two commits of a file system.
 _LINE_START = b'{"time":"'
+# After these the file has to be opened anew: a disk that failed and came back, a file system mounted read-only.
+_DESCRIPTOR_IS_BAD = (errno.EBADF, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EROFS)
 
 
 def connect(request: Request) -> Sink:
@@ -44,7 +49,9 @@ class Log:
         self._path = None if request.argument in ("-", "") else Path(request.argument)
         self.name = f"log {self._path or 'on stdout'}"
         self._chosen = Chooser(request.when, request.period_s)
+        self._ledger, self._syncer = Ledger(), Syncer(request.sync_s if self._path else 0)
         self._descriptor = -1
+        self._begun_s: float | None = None  # the first line written to the present file, monotonic clock
         self._is_rotation_broken = False
         try:
             self._descriptor = self._open()
@@ -60,20 +67,38 @@ class Log:
         try:
             if self._descriptor < 0:
                 self._descriptor = self._open()
-            line = encode(result)
-            self._rotate_before(len(line))
+            line = encode(result, **self._ledger.owed(result))
+            self._rotate_before(len(line), result.done_s)
             self._write(line)
         except BrokenPipeError:
             self._request.stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
         except OSError as error:
+            self._ledger.lost(result)
+            if error.errno in _DESCRIPTOR_IS_BAD:
+                self._let_go()
             raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
         self._chosen.remember(result)
+        self._ledger.written(result)
+        self._keep(result)
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
+        self._syncer.close()
+        self._let_go()
+
+    def _keep(self, result: Result) -> None:
+        self._begun_s = result.done_s if self._begun_s is None else self._begun_s
+        try:
+            self._syncer.written(self._descriptor)
+        except OSError as error:
+            raise SinkError(f"the disk does not keep {self._path}: {error.strerror}") from error
+
+    def _let_go(self) -> None:
         if self._path is not None and self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+            with contextlib.suppress(OSError):  # A descriptor that is bad cannot be closed either.
+                os.close(self._descriptor)
+        self._descriptor, self._begun_s = -1, None
+        self._syncer.changed_file()
 
     def _open(self) -> int:
         if self._path is None:
@@ -85,6 +110,7 @@ class Log:
             os.close(descriptor)
             raise
         if torn:
+            self._ledger.torn(torn)
             logger.warning("%s ended in half a line (%d bytes, lost power?); cut off", self._path, torn)
         return descriptor
 
@@ -111,11 +137,12 @@ class Log:
             if self._request.stop.is_set():
                 raise BlockingIOError(errno.EAGAIN, "nobody reads it")
 
-    def _rotate_before(self, coming: int) -> None:
+    def _rotate_before(self, coming: int, now_s: float) -> None:
         if self._path is None or self._is_rotation_broken:
             return
         size = os.fstat(self._descriptor).st_size
-        if size == 0 or size + coming <= self._request.max_bytes:
+        is_old = self._begun_s is not None and now_s - self._begun_s > self._request.max_age_s
+        if size == 0 or (size + coming <= self._request.max_bytes and not is_old):
             return
         try:
             self._rename_all(self._path)
@@ -124,7 +151,7 @@ class Log:
             self._is_rotation_broken = True
             logger.warning("%s cannot be rotated (%s); it goes on growing", self._path, error.strerror)
             return
-        self.close()
+        self._let_go()
         self._descriptor = self._open()
 
     def _rename_all(self, path: Path) -> None:
@@ -183,9 +210,9 @@ def mend_tail(descriptor: int) -> int:
     return len(torn)
 
 
-def encode(result: Result) -> bytes:
-    """Return a result as one line."""
-    text = json.dumps(to_json(result), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def encode(result: Result, **more: Any) -> bytes:
+    """Return a result, and more fields, as one line."""
+    text = json.dumps(to_json(result) | more, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # A file name that is no UTF-8 carries lone surrogates, which become JSON's own escapes.
     return text.encode(errors="backslashreplace") + b"\n"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,6 +228,176 @@ def test_a_full_disk_is_said_and_named() -> None:
     with pytest.raises(SinkError, match="^cannot write /dev/full: No space left on device$"):
         sink.emit(result(), None)
     sink.close()
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Read a log whose every line is whole and valid."""
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in found:
+        jsonschema.validate(line, SCHEMA)
+    return found
+
+
+def test_a_gap_is_told_in_the_line_after_it(tmp_path: Path) -> None:
+    """The first line after a full disk says how many are missing and for how long; the next says nothing."""
+    path = tmp_path / "log"
+    sink = opened(path)
+    sink.emit(result(frame=0, done_s=100.0), None)
+    with largest_file(path.stat().st_size + 10):
+        for number in range(1, 6):
+            with pytest.raises(SinkError):
+                sink.emit(result(frame=number, done_s=100.0 + number), None)
+    for number in (6, 7):
+        sink.emit(result(frame=number, done_s=100.0 + number), None)
+    assert [(line["frame"], line.get("gap")) for line in lines_of(path)] == [
+        (0, None),
+        (6, {"lines": 5, "seconds": 5.0}),
+        (7, None),
+    ]
+
+
+def test_a_torn_line_is_told_too(tmp_path: Path) -> None:
+    """How much a power cut left of a line stands in the first line of the next run."""
+    path = tmp_path / "log"
+    path.write_bytes(log.encode(result(frame=1)) + b'{"time":"2026')
+    sink = opened(path)
+    sink.emit(result(frame=2), None)
+    assert lines_of(path)[-1]["gap"] == {"torn_bytes": 13}
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system in memory; who may not is skipped."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a disk takes root: {mounted.stderr.decode().strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_real_disk_that_fills_and_gets_room(tmp_path: Path) -> None:
+    """No line is torn when a disk of 16 KiB is full, and the log goes on, with a gap, once there is room."""
+    with small_disk(tmp_path, "16k") as disk:
+        (disk / "other").write_bytes(b"x" * 8000)
+        sink, lost = opened(disk / "log"), 0
+        for number in range(60):
+            try:
+                sink.emit(result(frame=number), None)
+            except SinkError as error:
+                assert "No space left on device" in str(error)
+                lost += 1
+        assert lost > 10
+        (disk / "other").unlink()
+        sink.emit(result(frame=60), None)
+        sink.close()
+        assert lines_of(disk / "log")[-1]["gap"]["lines"] == lost
+        assert frames(disk / "log") == [*range(60 - lost), 60]
+
+
+def test_a_disk_that_turns_read_only_and_back(tmp_path: Path) -> None:
+    """As after an error of an SD card: lost lines are counted, and the file is opened anew when it may be written."""
+    with small_disk(tmp_path, "1m") as disk:
+        sink = opened(disk / "log", sync_s=0)
+        sink.emit(result(frame=0), None)
+        sink._let_go()  # the kernel remounts nothing read-only that is open for writing; an error does
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for number in (1, 2):
+            with pytest.raises(SinkError, match="Read-only file system"):
+                sink.emit(result(frame=number), None)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        sink.emit(result(frame=3), None)
+        sink.close()
+        assert [(line["frame"], line.get("gap", {}).get("lines")) for line in lines_of(disk / "log")] == [
+            (0, None),
+            (3, 2),
+        ]
+
+
+def test_a_descriptor_that_went_bad_is_replaced(tmp_path: Path) -> None:
+    """When the system says that a descriptor is no good any more, the next line opens the file again."""
+    sink = opened(tmp_path / "log")
+    os.close(sink._descriptor)
+    with pytest.raises(SinkError, match="Bad file descriptor"):
+        sink.emit(result(frame=0), None)
+    sink.emit(result(frame=1), None)
+    sink.close()
+    assert [(line["frame"], line["gap"]["lines"]) for line in lines_of(tmp_path / "log")] == [(1, 1)]
+
+
+def test_a_clock_that_is_set_is_told_once(tmp_path: Path) -> None:
+    """A year back and forth: the line after each jump says by how much; slewing says nothing; all lines are written."""
+    year_s = 365 * 86400.0
+    sink = opened(tmp_path / "log", when="change", period_s=1.0)
+    for second in range(30):
+        jumped_s = -year_s if 10 <= second < 20 else 0.0
+        slewed_s = second * 0.0005
+        mono_s = 1000.0 + second
+        wall_s = 1.8e9 + second + slewed_s + jumped_s
+        sink.emit(result(frame=second, captured_s=mono_s, captured_unix_s=wall_s, done_s=mono_s), None)
+    told = {line["frame"]: line["clock_jump_s"] for line in lines_of(tmp_path / "log") if "clock_jump_s" in line}
+    assert told == {10: pytest.approx(-year_s, abs=0.01), 20: pytest.approx(year_s, abs=0.01)}
+    assert len(lines_of(tmp_path / "log")) == 30
+
+
+def test_an_old_file_is_rotated(tmp_path: Path) -> None:
+    """Counted from the first line this run wrote: after `max_age_s` the next line begins a new file."""
+    sink = opened(tmp_path / "log", max_age_s=10.0)
+    for second in range(25):
+        sink.emit(result(frame=second, done_s=500.0 + second, captured_unix_s=0.0), None)
+    assert [frames(tmp_path / f"log{end}") for end in (".2", ".1", "")] == [
+        list(range(11)),
+        list(range(11, 22)),
+        list(range(22, 25)),
+    ]
+
+
+KILLED = """
+import itertools, os, signal, sys
+from edge_app.sinks import log
+from edge_app.sinks._base import Request
+from tests.results import result
+
+written = 0
+for turn in range(50):
+    reader, writer = os.pipe()
+    child = os.fork()  # of a process without threads
+    if child == 0:
+        sink = log.Log(Request(sys.argv[1], max_bytes=20_000, keep=1000, sync_s=0))
+        for number in itertools.count(written):
+            sink.emit(result(frame=number), None)
+            os.write(writer, number.to_bytes(4, "little"))
+    os.close(writer)
+    for _ in range(1 + turn % 7):
+        told = os.read(reader, 4)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while data := os.read(reader, 4):
+        told = data
+    os.close(reader)
+    written = int.from_bytes(told, "little") + 1
+    print(written)
+    written += 1  # the line that was perhaps on its way
+"""
+
+
+def test_killed_fifty_times_no_line_is_lost_or_torn(tmp_path: Path) -> None:
+    """SIGKILL while writing: each line whose writing returned is there, whole, and the next start appends."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "log"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    ends = [int(line) for line in done.stdout.split()]
+    files = sorted(tmp_path.iterdir(), key=lambda file: int(file.suffix[1:] or 0) if file.suffix else 0, reverse=True)
+    found = frames(*files)
+    assert len(ends) == 50 and len(files) > 1
+    assert found == sorted(set(found))
+    missing = set(range(ends[-1])) - set(found)
+    assert missing <= set(ends), "a line that had been written is gone"
 
 
 @pytest.mark.parametrize("name", ["nowhere/log", "."])

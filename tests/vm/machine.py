@@ -16,7 +16,7 @@ RIG_DIR = Path(os.environ.get("RIG_DIR") or "/tmp/rig")
 GUEST_PYTHON = "3.13"  # Debian 13's
 # glibc of the wheels: Debian 13 has 2.41.
 PLATFORMS = [f"manylinux{glibc}_x86_64" for glibc in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
-BIN = "/opt/edge-app/bin"
+BIN = "/opt/tried/bin"  # /opt/edge-app is what `service install` makes
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Machine:
         sdists = "".join(f"{pip} --no-build-isolation {name}\n" for name in self.image.sources)
         self.run(
             f"""set -e
-            [ -x {BIN}/python ] || python3 -m venv {system} /opt/edge-app
+            [ -x {BIN}/python ] || python3 -m venv {system} /opt/tried
             {sdists}
             {pip} {" ".join(self.image.wheels)} {self.guest_share}/{own.name}
             {pip} --force-reinstall --no-deps {self.guest_share}/{own.name}""",
