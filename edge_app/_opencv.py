@@ -17,7 +17,7 @@ os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 try:
     import cv2
-except ImportError as error:
+except (ImportError, ValueError, AttributeError) as error:  # the latter two: built for another numpy
     if "libGL" in str(error) or "libgthread" in str(error):
         hint = "run 'sudo apt install libgl1 libglib2.0-0', or install the [headless] extra instead of [desktop]"
     else:

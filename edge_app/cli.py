@@ -10,6 +10,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +91,13 @@ def _settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
     """
     if kind is flags.App:
         return flags.App.model_construct(version=bool(given.get("version")))
-    file = Path(given["config"]) if given.get("config") else None
-    layers = config.load(file, for_service=bool(given.get("service")))
     # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
-    shared = (name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section]))
-    settings = {name: layers[name].value for name in shared if name in layers}
+    shared = [name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section])]
+    settings = {}
+    if shared:
+        file = Path(given["config"]) if given.get("config") else None
+        layers = config.load(file, for_service=bool(given.get("service")))
+        settings = {name: layers[name].value for name in shared}
     try:
         return kind.model_validate(settings | given)
     except ValidationError as error:
@@ -316,6 +319,22 @@ def _train(settings: flags.Train, stop: threading.Event) -> int:
     return EXIT_OK
 
 
+def _examine(settings: flags.Doctor, stop: threading.Event) -> int:
+    from edge_app import doctor
+
+    findings = []
+    with output.json_to(settings.json_) as write:
+        for finding in doctor.examine(settings.config, settings.service, _classifier, stop):
+            findings.append(finding)
+            if settings.json_ != "-":
+                print(f"{finding.state:<8} {finding.check:<10} {finding.says}", flush=True)
+                if finding.remedy:
+                    print(f"{'':<19} -> {finding.remedy}", flush=True)
+        if write is not None:
+            write({"findings": [asdict(finding) for finding in findings]})
+    return EXIT_FAILED if any(finding.state == "problem" for finding in findings) else EXIT_OK
+
+
 def _install_service(settings: flags.ServiceInstall, stop: threading.Event) -> int:
     from edge_app import install
 
@@ -375,6 +394,7 @@ _COMMANDS: dict[str, Callable[[Any, threading.Event], int]] = {
     "models schema": _print_schema,
     "evaluate": _evaluate,
     "train": _train,
+    "doctor": _examine,
     "service install": _install_service,
     "service uninstall": _uninstall_service,
     "service status": _show_service,

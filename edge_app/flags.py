@@ -212,6 +212,21 @@ class Train(Command):
     reference: list[Path] = Field([], description=".tflite file whose latency the card compares; may be repeated")
 
 
+class Doctor(Command):
+    """Examine settings, libraries, model, delegate, camera and board; say what is wrong and what to do.
+
+    Exit code 0 if there is no problem, 1 if there is one. Nothing is changed; the camera is opened for one picture.
+
+    Examples:
+      edge-app doctor
+      edge-app doctor --service --config /etc/edge-app/config.toml
+      edge-app doctor --json - | jq '.findings[] | select(.state == "problem")'
+    """
+
+    service: bool = Field(False, description="begin from the defaults of 'run --service'")
+    json_: str | None = Field(None, alias="json", description="write the findings as JSON to this file; - is stdout")
+
+
 class ServiceInstall(Command):
     """Install edge-app as a systemd service, start it and see that it runs.
 
@@ -286,6 +301,7 @@ class App(Group):
     models: CliSubCommand[Models]
     evaluate: CliSubCommand[Evaluate]
     train: CliSubCommand[Train]
+    doctor: CliSubCommand[Doctor]
     service: CliSubCommand[Service]
     config_: CliSubCommand[Config] = Field(alias="config")
 

@@ -17,7 +17,11 @@ from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
 
 SYNTHETIC = ("run", "--source", "synthetic:free", "--preview", "none")
-COMMANDS = ["run", "sources", "models", "models list", "models show", "models verify", "models schema"]
+COMMANDS = [
+    *("run", "sources", "evaluate", "train", "doctor", "config"),
+    *("models", "models list", "models show", "models verify", "models schema"),
+    *("service", "service install", "service uninstall", "service status"),
+]
 SCHEMA = json.loads((ROOT / "docs" / "results.schema.json").read_text())
 
 
@@ -29,7 +33,7 @@ def refused(folder: Path, code: int, *arguments: str, **variables: str) -> list[
     return [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, "evaluate", "train", "config"])
+@pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of every command exits 0, prints to stdout, and has an example to copy."""
     assert cli.main([*words.split(), "--help"], threading.Event()) == 0
@@ -40,7 +44,7 @@ def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture
 
 def test_the_list_of_commands_is_complete() -> None:
     """No command escapes the test above."""
-    assert {*COMMANDS, "evaluate", "train", "config", ""} == {*cli._COMMANDS, "models"}
+    assert {*COMMANDS, ""} == {*cli._COMMANDS, "models", "service"}
 
 
 def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["__main__"],
     ["cli"],
-    ["session"],
+    ["session", "doctor"],
     ["flags", "train"],
     ["report"],
     ["evaluate"],
@@ -25,7 +25,7 @@ FLOORS = [
     ["sources", "sinks", "benchmark"],
     ["classifier", "overlay", "preprocess", "decision", "degrade", "calibration"],
     ["pictures", "model_card", "metering"],
-    ["_opencv", "cifar10", "service", "journal", "install", "output"],
+    ["_opencv", "cifar10", "service", "journal", "install", "board", "output"],
     ["records"],
     ["errors"],
 ]

@@ -178,11 +178,11 @@ def _path(argument: str) -> str:
         return f"/dev/video{argument}"
     found = _v4l2.devices()
     if not found:
-        raise SourceError("no webcam found; plug one in, or look at 'edge-app sources'" + _hidden_devices())
+        raise SourceError("no webcam found; plug one in, or look at 'edge-app sources'" + hidden_devices())
     return found[0].path
 
 
-def _hidden_devices() -> str:
+def hidden_devices() -> str:
     """Name the nodes this user may not open: they look like no camera at all."""
     nodes = map(str, _v4l2.nodes()) if _LINUX else ()
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]

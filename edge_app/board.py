@@ -1,0 +1,92 @@
+"""What the board tells of itself: its name, processor, governor, temperature, and whether it is being slowed down."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/")
+# Bits of get_throttled, Raspberry Pi documentation, "vcgencmd": 0 to 3 now, 16 to 19 since the start.
+BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
+SINCE_START = 16
+_COMMAND_LIMIT_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Throttling:
+    """Why the board is slower than it could be.
+
+    Attributes:
+        now: words of `BITS`, for what holds at this moment.
+        since_start: for what has held at some time since the board was started.
+    """
+
+    now: tuple[str, ...]
+    since_start: tuple[str, ...]
+
+
+def name(root: Path = ROOT) -> str:
+    """Return what the board or computer is called."""
+    for place in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
+        if text := _read(root / place):
+            return text
+    return platform.machine()
+
+
+def processor(root: Path = ROOT) -> str:
+    """Return what the processor is called."""
+    lines = (line.partition(":") for line in _read(root / "proc/cpuinfo").splitlines())
+    found = {key.strip(): value.strip() for key, _, value in lines}
+    return found.get("model name") or found.get("Model") or platform.processor() or platform.machine()
+
+
+def governor(root: Path = ROOT) -> str | None:
+    """Return what decides the processor's clock; None where nothing does, or nothing tells."""
+    return _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None
+
+
+def temperature_c(root: Path = ROOT) -> float | None:
+    """Return the highest temperature of the board, degrees Celsius; None where there is no sensor."""
+    texts = [_read(zone / "temp") for zone in (root / "sys/class/thermal").glob("thermal_zone*")]
+    values = [int(text) / 1000 for text in texts if text.lstrip("-").isdigit()]
+    return max(values, default=None)
+
+
+def throttling(root: Path = ROOT) -> Throttling | None:
+    """Return whether the board is being slowed down; None where it does not tell."""
+    # The kernel's file where there is one: a command in a service's sandbox may not open /dev/vcio.
+    for file in (root / "sys/devices/platform/soc").glob("*firmware/get_throttled"):
+        if (text := _read(file)) and (bits := _hexadecimal(text)) is not None:
+            return decode(bits)
+    command = shutil.which("vcgencmd") if root == ROOT else None
+    if command is None:
+        return None
+    try:
+        done = subprocess.run([command, "get_throttled"], capture_output=True, text=True, timeout=_COMMAND_LIMIT_S)  # noqa: PLW1510  # no output is an answer too
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _hexadecimal(done.stdout.partition("=")[2].strip())
+    return None if found is None else decode(found)
+
+
+def decode(bits: int) -> Throttling:
+    """Return what the bits of get_throttled mean."""
+    now = tuple(word for bit, word in BITS.items() if bits >> bit & 1)
+    return Throttling(now, tuple(word for bit, word in BITS.items() if bits >> (bit + SINCE_START) & 1))
+
+
+def _hexadecimal(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip("\0\n ")
+    except OSError:
+        return ""
