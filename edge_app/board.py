@@ -57,19 +57,29 @@ def temperature_c(root: Path = ROOT) -> float | None:
 
 def throttling(root: Path = ROOT) -> Throttling | None:
     """Return whether the board is being slowed down; None where it does not tell."""
-    # The kernel's file where there is one: a command in a service's sandbox may not open /dev/vcio.
+    return kernel_throttling(root) or (_firmware_throttling() if root == ROOT else None)
+
+
+def kernel_throttling(root: Path = ROOT) -> Throttling | None:
+    """Return the same as far as the kernel tells: quick, and readable in a service's sandbox."""
     for file in (root / "sys/devices/platform/soc").glob("*firmware/get_throttled"):
-        if (text := _read(file)) and (bits := _hexadecimal(text)) is not None:
+        if (bits := _hexadecimal(_read(file))) is not None:
             return decode(bits)
-    command = shutil.which("vcgencmd") if root == ROOT else None
+    return None
+
+
+def _firmware_throttling() -> Throttling | None:
+    command = shutil.which("vcgencmd")
     if command is None:
         return None
     try:
-        done = subprocess.run([command, "get_throttled"], capture_output=True, text=True, timeout=_COMMAND_LIMIT_S)  # noqa: PLW1510  # no output is an answer too
+        done = subprocess.run(
+            [command, "get_throttled"], capture_output=True, text=True, timeout=_COMMAND_LIMIT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = _hexadecimal(done.stdout.partition("=")[2].strip())
-    return None if found is None else decode(found)
+    bits = _hexadecimal(done.stdout.partition("=")[2].strip())
+    return None if bits is None else decode(bits)
 
 
 def decode(bits: int) -> Throttling:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from edge_app import health
+from edge_app.board import Throttling
 from edge_app.errors import RunError
 from edge_app.health import MEMORY_PERIOD_S, Health
 from edge_app.notify import Notifier
@@ -15,6 +18,7 @@ class World:
 
     def __init__(self) -> None:
         self.now_s, self.used_mb, self.looks = 0.0, 100, 0
+        self.throttling: Throttling | None = None
 
     def resident(self) -> int:
         """Return the memory, and count who asks."""
@@ -23,7 +27,7 @@ class World:
 
     def health(self, memory_max_mb: float | None) -> Health:
         """Make what is tested."""
-        return Health(Notifier((), {}), memory_max_mb, self.resident, lambda: self.now_s)
+        return Health(Notifier((), {}), memory_max_mb, self.resident, lambda: self.throttling, lambda: self.now_s)
 
 
 def test_memory_above_its_limit_ends_the_process() -> None:
@@ -47,6 +51,21 @@ def test_without_a_limit_nobody_looks() -> None:
     for world.now_s in range(0, 100):
         watched.progress()
     assert world.looks == 0
+
+
+def test_throttling_is_said_when_it_begins_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Looked at once a minute: one line when the board begins to be slowed down, one when it ends, no others."""
+    world = World()
+    watched = world.health(None)
+    with caplog.at_level(logging.WARNING):
+        for world.now_s in range(0, 1000):
+            hot = Throttling(("under-voltage", "throttled"), ())
+            world.throttling = hot if 200 <= world.now_s < 600 else Throttling((), hot.now)
+            watched.progress()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the board is slowed down: under-voltage, throttled",
+        "the board is no longer slowed down",
+    ]
 
 
 def test_resident_memory_is_what_the_kernel_says() -> None:
