@@ -28,14 +28,16 @@ def interpreter(content: bytes, name: str = "model") -> Any:
     return loaded
 
 
-def medians_us(interpreters: Mapping[str, Any], clock_ns: Callable[[], int] = time.perf_counter_ns) -> dict[str, float]:
+def medians_us(
+    interpreters: Mapping[str, Any], clock_ns: Callable[[], int] = time.perf_counter_ns, rounds: int = ROUNDS
+) -> dict[str, float]:
     """Return the median latency of each, microseconds.
 
     They take turns, a hundred inferences each, so that what else happens on the machine strikes all alike; the first
     round warms up and does not count.
     """
     taken_ns: dict[str, list[int]] = {name: [] for name in interpreters}
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for name, loaded in interpreters.items():
             for _ in range(IN_A_ROW):
                 begun_ns = clock_ns()

@@ -17,11 +17,12 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="name of a shipped model, or a .tflite file")
     parser.add_argument("--beside", nargs="+", type=Path, default=[], help="reference .tflite files")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=100, help="of a hundred inferences of each, taking turns")
     options = parser.parse_args()
     files = {name: model_card.find(name) for name in options.models} | {path.name: path for path in options.beside}
     for repetition in range(options.repetitions):
         loaded = {name: benchmark.interpreter(path.read_bytes(), name) for name, path in files.items()}
-        medians = benchmark.medians_us(loaded)
+        medians = benchmark.medians_us(loaded, rounds=options.rounds)
         for name, median_us in medians.items():
             ratios = "  ".join(f"{median_us / medians[path.name]:5.2f} x {path.name}" for path in options.beside)
             print(f"{repetition + 1}  {name:<36} p50 {median_us:7.1f} us  {ratios}")
