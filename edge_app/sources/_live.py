@@ -45,7 +45,13 @@ class Capture:
 
 
 class Camera(Protocol):
-    """A live device. All its methods are called by the capture thread alone."""
+    """A live device. All its methods are called by the capture thread alone.
+
+    Attributes:
+        patience: openings without a picture after which only a new process helps; None for any number.
+    """
+
+    patience: int | None
 
     def open(self) -> str:
         """Open (or reopen) the device and return the string that selects it.
@@ -94,6 +100,7 @@ class LiveSource:
         self._good_s = self._opened_s = self._progress_s = clock()
         self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
         self._limit_s, self._patience_s = OPENING_HUNG_S, OUTAGE_PERIOD_S
+        self._is_given_up = False
         self._ended, self._first_opened = threading.Event(), threading.Event()
         self._refusal: Exception | None = None
         self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
@@ -139,6 +146,11 @@ class LiveSource:
         return frame
 
     def _check_progress(self, now_s: float) -> None:
+        if self._is_given_up:
+            raise CameraHung(
+                f"{self.name}: opened {self._failures} times without a picture ({self._reason}); "
+                "only a new process helps (the service starts one by itself)"
+            )
         if not self._thread.is_alive() and not self._ended.is_set():
             raise CameraHung(f"{self.name}: the capture thread has ended by itself, which is a bug")
         if now_s - self._progress_s > self._limit_s:
@@ -199,6 +211,10 @@ class LiveSource:
         self._camera.close()
 
     def _reopen(self) -> bool:
+        if self._camera.patience is not None and self._failures >= self._camera.patience:
+            self._is_given_up = True
+            self._ended.wait()
+            return False
         delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
         if self._ended.wait(delay_s):
             return False

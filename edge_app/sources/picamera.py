@@ -67,6 +67,10 @@ def _picamera2() -> Any:
 class Picamera:
     """One CSI camera. The `Picamera2` object is made once and reused. See `_live.Camera`."""
 
+    patience: int | None = (
+        3  # After "frontend has timed out" flushing, stopping and starting helps, or nothing in this process.
+    )
+
     def __init__(self, request: Request) -> None:
         self._request = request
         self._camera: Any = None

@@ -72,6 +72,8 @@ class Stream:
         SourceError: the URL is none.
     """
 
+    patience: int | None = None
+
     def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = _address.parse(request.argument)
         self._request, self._clock = request, clock

@@ -151,6 +151,8 @@ class SyntheticCamera:
         wait: sleeps for so many seconds; asked for at most `WAIT_S` at once.
     """
 
+    patience: int | None = None
+
     def __init__(
         self,
         film: Film,

@@ -66,11 +66,14 @@ def claims(path: Path) -> bool:
 class Webcam:
     """One device, opened with OpenCV. See `_live.Camera`."""
 
+    patience: int | None = None
+
     def __init__(self, request: Request) -> None:
         self._request = request
         self._capture: cv2.VideoCapture | None = None
         self._fourcc = ""
         self._size_px = (0, 0)
+        self._buffer_bytes = 0
 
     def open(self) -> str:
         """Open the device, negotiate format, size and rate, and read back what was granted."""
@@ -87,6 +90,7 @@ class Webcam:
         is_raw = _LINUX and self._fourcc in PREFERRED and bool(capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
         if not is_raw:
             self._fourcc = ""
+        self._buffer_bytes = 0
         log.info(
             "webcam %s: granted %s %dx%d at %g frames/s",
             path,
@@ -130,11 +134,25 @@ class Webcam:
                 raise PictureError(f"a torn JPEG of {data.size} bytes")
             return JpegPicture(data)
         if self._fourcc == "YUYV":
-            width, height = self._size_px
-            if buffer.size < 2 * width * height:
-                raise PictureError(f"a short YUYV buffer: {buffer.size} bytes instead of {2 * width * height}")
-            return YuyvPicture(buffer.reshape(-1)[: 2 * width * height].reshape(height, width, 2))
+            return YuyvPicture(self._whole_yuyv(buffer))
         return ArrayPicture(buffer, "bgr")
+
+    def _whole_yuyv(self, buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Return a buffer as (H, W, 2), unless it is none of a picture of the size granted."""
+        width, height = self._size_px
+        if buffer.size < 2 * width * height:
+            raise PictureError(f"a short YUYV buffer: {buffer.size} bytes instead of {2 * width * height}")
+        if self._buffer_bytes and buffer.size != self._buffer_bytes:
+            raise PictureError(f"buffers have grown from {self._buffer_bytes} to {buffer.size} bytes: another size?")
+        pairs = buffer.reshape(-1)[: 2 * width * height].reshape(height, width, 2)
+        # No scene has zeros for colour everywhere: a buffer that the driver never filled, seen as green.
+        if not pairs[::_SAMPLED, ::_SAMPLED, 1].any() and not pairs[..., 1].any():
+            raise PictureError("an empty (green) picture")
+        self._buffer_bytes = buffer.size
+        return pairs
+
+
+_SAMPLED = 16  # Every sixteenth pixel of every sixteenth row is looked at first.
 
 
 def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | None:

@@ -23,6 +23,8 @@ PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))
 class Puppet:
     """A camera whose every call the test decides: it puts what `read` and `open` are to do into two queues."""
 
+    patience: int | None = None
+
     def __init__(self) -> None:
         self.reads: queue.Queue[Callable[[], Capture | None]] = queue.Queue()
         self.opens: queue.Queue[Exception] = queue.Queue()
@@ -215,6 +217,23 @@ def test_a_call_that_never_returns_ends_the_source(camera: Puppet, monkeypatch: 
             pass
     source.close()
     release.set()
+
+
+def test_a_camera_that_only_a_new_process_helps(camera: Puppet) -> None:
+    """After so many openings without a picture the source gives up, for the process to be replaced; not before."""
+    camera.patience = 3
+    source = LiveSource(camera, Request())
+    camera.fail(CameraLost("frontend timed out"))
+    camera.fail(CameraLost("frontend timed out"))
+    camera.show()
+    assert first(iter(source), Frame) is not None
+    opened = camera.opened
+    for _ in range(4):
+        camera.fail(CameraLost("frontend timed out"))
+    with pytest.raises(CameraHung, match=r"opened 3 times without a picture \(frontend timed out\)"):
+        list(source)
+    assert camera.opened == opened + 3
+    source.close()
 
 
 def test_first_opening_fails_at_once(camera: Puppet) -> None:

@@ -187,6 +187,28 @@ def test_short_yuyv(monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
 
 
 @linux_only
+def test_a_picture_that_was_never_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A buffer of zeros, green to the eye, is damaged; a black picture, whose colours are 128, is not."""
+    with pytest.raises(PictureError, match="green"):
+        opened(monkeypatch, "YUYV", np.zeros(2 * 64 * 48, np.uint8))[0].read()
+    black = np.tile(np.array([16, 128], np.uint8), 64 * 48)
+    assert opened(monkeypatch, "YUYV", black)[0].read() is not None
+
+
+@linux_only
+def test_another_size_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buffers that grow are damaged pictures, not shifted ones; reopening takes the new size for granted."""
+    camera, capture = opened(monkeypatch, "YUYV", np.full(2 * 64 * 48, 128, np.uint8))
+    assert camera.read() is not None
+    capture.buffer = np.full(2 * 128 * 96, 128, np.uint8)
+    with pytest.raises(PictureError, match="buffers have grown from 6144 to 24576 bytes"):
+        camera.read()
+    camera.close()
+    camera.open()
+    assert camera.read() is not None
+
+
+@linux_only
 def test_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera that gives nothing more is lost, and so is one that was closed."""
     camera, _ = opened(monkeypatch, "YUYV", None)
