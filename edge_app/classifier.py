@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edge_app import service
 from edge_app.errors import DependencyMissing, ModelRefused
+from edge_app.metering import Lap, no_lap
 from edge_app.model_card import Golden, Model, read
 from edge_app.records import Pixels, Scores
 
@@ -110,23 +111,24 @@ class Classifier:
                 "%s gives none of this model's operators to XNNPACK: it runs on the plain, slower kernels", self.runtime
             )
 
-    def scores(self, patch: Pixels) -> Scores:
+    def scores(self, patch: Pixels, lap: Lap = no_lap) -> Scores:
         """Run the model on one patch.
 
         Args:
             patch: (height, width, 3) uint8, RGB, of `shape`.
+            lap: told when the tensor is filled, and when the network is done.
 
         Returns:
             (classes,) float32 logits; those of a model that ends in softmax are the logarithms of its outputs.
         """
-        output = self.raw(patch)
+        output = self.raw(patch, lap)
         scale, zero_point = self._output["quantization"]
         real = output.astype(np.float32)
         if scale > 0:
             real = (real - zero_point) * np.float32(scale)
         return np.log(real + _TINY_PROBABILITY) if self._is_probabilities else real
 
-    def raw(self, patch: Pixels) -> npt.NDArray[Any]:
+    def raw(self, patch: Pixels, lap: Lap = no_lap) -> npt.NDArray[Any]:
         """Run the model on one patch and return its output tensor, (classes,), not dequantised."""
         if self._is_offset:
             # pixel - 128 in int8 is the pixel with its top bit flipped: no arithmetic at all.
@@ -134,7 +136,9 @@ class Classifier:
         else:
             np.take(self._table, patch, out=self._buffer[0])
         self._interpreter.set_tensor(self._input["index"], self._buffer)
+        lap("quantise")
         self._interpreter.invoke()
+        lap("invoke")
         return self._interpreter.get_tensor(self._output["index"]).reshape(-1)
 
     def check_golden(self, golden: Golden) -> int:

@@ -1,13 +1,27 @@
-"""Frames a second and latencies of the recent past. The caller brings the clock."""
+"""Frames a second, latencies and the stages of the recent past. The caller brings the clock."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 FPS_WINDOW_S = 2.0
 LATENCY_WINDOW = 512
+STAGES_WINDOW = 1800  # a minute at 30 frames a second
+
+Lap: TypeAlias = Callable[[str], None]
+"""Told at the end of each stage of a frame by its name."""
+
+# In the order in which a frame passes them: from the camera's time stamp to the loop; JPEG or YUV to pixels, as far as
+# needed; crop and area average to the patch; patch to tensor; the network; probabilities and verdict; all sinks.
+STAGES = ("capture", "decode", "shrink", "quantise", "invoke", "decide", "sinks")
+TOTAL = "total"
+_COLUMNS = {stage: column for column, stage in enumerate(STAGES)}
 
 
 class FpsMeter:
@@ -51,3 +65,45 @@ class LatencyMeter:
         if not self._values:
             return [0.0 for _ in ranks]
         return [float(value) for value in np.percentile(np.fromiter(self._values, float), ranks)]
+
+
+def no_lap(stage: str) -> None:
+    """Take no notice of the end of a stage."""
+
+
+class Stages:
+    """How long each stage of a frame took, for the last frames. A lap costs a fraction of a microsecond.
+
+    Args:
+        window: frames that are kept.
+        clock: monotonic seconds, the clock of the time stamps.
+    """
+
+    def __init__(self, window: int = STAGES_WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept: deque[list[float]] = deque(maxlen=window)
+        self._clock = clock
+        self._row: list[float] = []  # a list: adding to one element of an array takes ten times as long
+        self._then_s = 0.0
+        self.count = 0
+
+    def begin(self, captured_s: float) -> None:
+        """Begin a frame that was captured at a moment."""
+        self._row = [0.0] * len(STAGES)
+        self._then_s = captured_s
+        self.lap("capture")
+
+    def lap(self, stage: str) -> None:
+        """End a stage; what happened since the end of the last one was it."""
+        now_s = self._clock()
+        self._row[_COLUMNS[stage]] += now_s - self._then_s
+        self._then_s = now_s
+
+    def end(self) -> None:
+        """End the frame. One that is begun and not ended, a damaged picture, does not count."""
+        self._kept.append(self._row)
+        self.count += 1
+
+    def milliseconds(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the durations of each stage and their sum, (frames,) each, in the order of time."""
+        rows = np.array(self._kept).reshape(-1, len(STAGES)) * 1e3
+        return {stage: rows[:, column] for stage, column in _COLUMNS.items()} | {TOTAL: rows.sum(1)}

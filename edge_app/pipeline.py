@@ -13,7 +13,7 @@ from edge_app import preprocess
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision
 from edge_app.errors import CropOutside, PictureError, UsageError
-from edge_app.metering import FpsMeter
+from edge_app.metering import FpsMeter, Stages
 from edge_app.preprocess import Crop
 from edge_app.records import Frame, Outage, Result, Verdict
 from edge_app.sinks._base import Sink
@@ -27,7 +27,7 @@ _LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run ends and how fast it may go; None does not limit.
+    """When a run ends, how fast it may go, and who is told; None does not limit.
 
     Attributes:
         frames: classifications after which the run ends.
@@ -36,6 +36,7 @@ class Limits:
         stop: set it to end the run.
         interrupt: set it to end the run as soon as the source yields: within a second.
         progress: called for each item of the source, also for those that the rate leaves out.
+        stages: told how long each stage of each frame takes.
     """
 
     frames: int | None = None
@@ -44,6 +45,7 @@ class Limits:
     stop: threading.Event = field(default_factory=threading.Event)
     interrupt: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[], None] = lambda: None
+    stages: Stages = field(default_factory=Stages)
 
 
 @dataclass(slots=True)
@@ -64,7 +66,12 @@ class Summary:
 
 
 def run(
-    source: Source, classifier: Classifier, decision: Decision, sinks: Sequence[Sink], crop: Crop, limits: Limits
+    source: Source,
+    classifier: Classifier,
+    decision: Decision,
+    sinks: Sequence[Sink],
+    crop: Crop,
+    limits: Limits,
 ) -> Summary:
     """Classify what the source delivers until it ends, a limit is reached or `limits.stop` is set.
 
@@ -79,7 +86,7 @@ def run(
     Returns:
         What was done.
     """
-    summary, fps = Summary(), FpsMeter()
+    summary, fps, stages = Summary(), FpsMeter(), limits.stages
     last_index = -1
     for item in paced(source, limits):
         reason = None
@@ -87,9 +94,11 @@ def run(
             verdict, reason = decision.outage(), item.reason
         else:
             last_index = item.index
+            stages.begin(item.captured_s)
             try:
-                patch = preprocess.patch(item.picture, classifier.shape, crop)
-                verdict = decision.update(classifier.scores(patch), item.stream_s)
+                patch = preprocess.patch(item.picture, classifier.shape, crop, stages.lap)
+                verdict = decision.update(classifier.scores(patch, stages.lap), item.stream_s)
+                stages.lap("decide")
             except PictureError as error:
                 _refuse_endless_failure(error, summary, source)
                 verdict, reason = decision.outage(), f"damaged picture: {error}"
@@ -99,6 +108,9 @@ def run(
         picture = item.picture if isinstance(item, Frame) and reason is None else None
         for sink in sinks:
             sink.emit(result, picture)
+        if reason is None:
+            stages.lap("sinks")
+            stages.end()
         if summary.frames == limits.frames:
             break
     return summary

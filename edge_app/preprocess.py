@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_app._opencv import cv2
 from edge_app.errors import CropOutside, UsageError
+from edge_app.metering import Lap, no_lap
 from edge_app.records import Box, Picture, Pixels
 
 # A JPEG decoded at a reduced scale agrees with the full-size area average to 0.65 grey levels in the mean when it
@@ -62,13 +63,14 @@ def min_side_px(shape: tuple[int, int]) -> int:
     return math.ceil(OVERSAMPLING * min(shape))
 
 
-def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop()) -> Pixels:
+def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop(), lap: Lap = no_lap) -> Pixels:
     """Cut and shrink a picture to the model's input.
 
     Args:
         picture: what the source delivered.
         shape: height and width of the patch.
         crop: which part of the picture.
+        lap: told when it is decoded, and when it is shrunk.
 
     Returns:
         (height, width, 3) uint8, RGB.
@@ -78,9 +80,13 @@ def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop()) -> Pixe
     """
     height, width = shape
     pixels = picture.rgb(_box(picture.size_px, shape, crop), min_side_px(shape))
+    lap("decode")
     if crop.mode == "fit":
-        return _letterbox(pixels, shape)
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        small = _letterbox(pixels, shape)
+    else:
+        small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    lap("shrink")
+    return small
 
 
 def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app.metering import LATENCY_WINDOW, FpsMeter, LatencyMeter
+from edge_app.metering import LATENCY_WINDOW, STAGES, TOTAL, FpsMeter, LatencyMeter, Stages
 
 
 @given(st.floats(0.2, 500), st.integers(2, 300))
@@ -57,3 +57,58 @@ def test_percentiles_are_of_the_newest_values(values: list[float]) -> None:
 def test_no_values_have_no_percentiles() -> None:
     """Before the first value they are zero."""
     assert LatencyMeter().percentiles(50, 99) == [0.0, 0.0]
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def passed(stages: Stages, clock: Clock, **took_s: float) -> None:
+    """Let a frame pass some stages that take so long."""
+    stages.begin(clock.now_s - took_s.pop("capture", 0.0))
+    for stage, length_s in took_s.items():
+        clock.now_s += length_s
+        stages.lap(stage)
+    stages.end()
+
+
+def test_each_stage_has_its_time() -> None:
+    """Durations are those between laps, from the time stamp of the capture on; their sum is the total."""
+    clock = Clock()
+    stages = Stages(10, clock)
+    passed(stages, clock, capture=0.002, decode=0.003, shrink=0.001, invoke=0.004)
+    passed(stages, clock, decode=0.005, decide=0.001)
+    found = stages.milliseconds()
+    assert list(found) == [*STAGES, TOTAL]
+    assert found["capture"] == pytest.approx([2, 0]) and found["decode"] == pytest.approx([3, 5])
+    assert found["sinks"] == pytest.approx([0, 0])
+    assert found[TOTAL] == pytest.approx([10, 6])
+
+
+def test_the_last_frames_are_kept_in_order() -> None:
+    """A window of three shows the last three of five frames, oldest first; nothing before the first frame."""
+    clock = Clock()
+    stages = Stages(3, clock)
+    assert len(stages.milliseconds()[TOTAL]) == 0
+    for number in range(5):
+        passed(stages, clock, invoke=number / 1000)
+    assert stages.milliseconds()["invoke"] == pytest.approx([2, 3, 4])
+
+
+def test_a_frame_that_is_given_up_does_not_count() -> None:
+    """A damaged picture's stages leave no trace."""
+    clock = Clock()
+    stages = Stages(10, clock)
+    passed(stages, clock, invoke=0.001)
+    stages.begin(clock.now_s - 5)
+    clock.now_s += 7
+    stages.lap("decode")
+    passed(stages, clock, invoke=0.002)
+    found = stages.milliseconds()
+    assert found["invoke"] == pytest.approx([1, 2]) and found["decode"] == pytest.approx([0, 0])
+    assert stages.count == 2

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from edge_app import classifier, pipeline
 from edge_app.decision import Decision, Rules
 from edge_app.errors import SinkError
+from edge_app.metering import Stages
 from edge_app.pictures import ArrayPicture, JpegPicture
 from edge_app.pipeline import Limits, Summary
 from edge_app.preprocess import Crop
@@ -227,3 +228,14 @@ def test_an_absurd_rate_waits_in_pieces() -> None:
             return super().wait(timeout)
 
     assert paced_times(Patient(), [0.0] * 3, rate_hz=1e-300) == [0.0]
+
+
+def test_every_stage_of_a_frame_is_timed() -> None:
+    """Each classified frame has a time for each stage, a damaged one and an outage have none."""
+    stages = Stages()
+    items = [frame(0), frame(1, DAMAGED), Outage("gone", 100.0, 101.0), frame(2)]
+    run(items, Kept(), stages=stages)
+    found = stages.milliseconds()
+    assert stages.count == 2
+    for stage in ("decode", "shrink", "quantise", "invoke", "decide", "sinks"):
+        assert (found[stage] > 0).all(), stage
