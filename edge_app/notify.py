@@ -23,7 +23,6 @@ class Notifier:
     in a camera, a model or a sink is not kept alive by a thread that knows nothing of it.
 
     Args:
-        guards: sinks whose failures belong in the status.
         environment: has NOTIFY_SOCKET and WATCHDOG_USEC where systemd starts the process.
         clock: monotonic seconds.
     """
@@ -32,17 +31,19 @@ class Notifier:
     wants_picture = False
 
     def __init__(
-        self,
-        guards: Sequence[Guard] = (),
-        environment: Mapping[str, str] = os.environ,
-        clock: Callable[[], float] = time.monotonic,
+        self, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._guards, self._clock = guards, clock
+        self._guards: Sequence[Guard] = ()
+        self._clock = clock
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._interval_s = _watchdog_s(environment) / 2
         self._fed_s = self._told_s = -self._interval_s - STATUS_PERIOD_S
         self._state = ""
         self._is_ready = False
+
+    def watch(self, guards: Sequence[Guard]) -> None:
+        """Take note of the sinks whose failures belong in the status."""
+        self._guards = guards
 
     def progress(self) -> None:
         """Feed the watchdog, at half its interval."""

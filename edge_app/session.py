@@ -106,19 +106,20 @@ def run(settings: flags.Run, stop: threading.Event, reread: Callable[[], flags.R
     reloading = Reloading(reread, load, stop)
     if settings.service:
         service.on_hangup(reloading.begin)
-    while True:
-        try:
-            code = attend(wanted, stop, reloading.is_due)
-            good = wanted
-        except (UsageError, ConfigError, StartError) as error:
-            if wanted is good:
-                raise
-            refuse(error)
-            wanted = good
-            continue
-        if stop.is_set() or not reloading.is_due.is_set():
-            return code
-        wanted = reloading.take()
+    with closing(Notifier()) as notifier:
+        while True:
+            try:
+                code = attend(wanted, notifier, stop, reloading.is_due)
+                good = wanted
+            except (UsageError, ConfigError, StartError) as error:
+                if wanted is good:
+                    raise
+                refuse(error)
+                wanted = good
+                continue
+            if stop.is_set() or not reloading.is_due.is_set():
+                return code
+            wanted = reloading.take()
 
 
 def prepare(settings: flags.Run, load: Load, stop: threading.Event) -> Prepared:
@@ -137,7 +138,7 @@ def prepare(settings: flags.Run, load: Load, stop: threading.Event) -> Prepared:
     return Prepared(settings, load(settings, stop))
 
 
-def attend(prepared: Prepared, stop: threading.Event, interrupt: threading.Event) -> int:
+def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interrupt: threading.Event) -> int:
     """Open sinks and source, classify until the end, and say what was done.
 
     Everything that can be refused is opened before the first frame, the camera last: it is the slowest.
@@ -151,7 +152,7 @@ def attend(prepared: Prepared, stop: threading.Event, interrupt: threading.Event
         log.info(
             "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
         )
-        notifier = resources.enter_context(closing(Notifier(guards)))
+        notifier.watch(guards)
         health = Health(notifier, settings.memory_max if settings.service else None)
         limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress)
         summary = pipeline.run(source, model, decision, [*guards, notifier], crop, limits)

@@ -27,7 +27,7 @@ class World:
 
     def health(self, memory_max_mb: float | None) -> Health:
         """Make what is tested."""
-        return Health(Notifier((), {}), memory_max_mb, self.resident, lambda: self.throttling, lambda: self.now_s)
+        return Health(Notifier({}), memory_max_mb, self.resident, lambda: self.throttling, lambda: self.now_s)
 
 
 def test_memory_above_its_limit_ends_the_process() -> None:

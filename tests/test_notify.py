@@ -37,7 +37,9 @@ class Systemd:
 
     def notifier(self, *guards: Guard) -> Notifier:
         """Make the end of the service."""
-        return Notifier(guards, self.environment, lambda: self.now_s)
+        made = Notifier(self.environment, lambda: self.now_s)
+        made.watch(guards)
+        return made
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
 @pytest.mark.parametrize("variables", [{}, {"NOTIFY_SOCKET": "/nonexistent/socket", "WATCHDOG_USEC": "1000"}])
 def test_without_systemd_nothing_happens(variables: dict[str, str]) -> None:
     """Started by hand, or with a socket that is gone, the notifier stays silent."""
-    notifier = Notifier((), variables)
+    notifier = Notifier(variables)
     notifier.progress()
     notifier.emit(result(), None)
     notifier.close()
@@ -159,7 +161,7 @@ def test_an_abstract_socket_is_understood(systemd: Systemd) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0edge-app-test-{os.getpid()}")
         listening.setblocking(False)
-        Notifier((), {"NOTIFY_SOCKET": f"@edge-app-test-{os.getpid()}"}).close()
+        Notifier({"NOTIFY_SOCKET": f"@edge-app-test-{os.getpid()}"}).close()
         assert listening.recv(100) == b"STOPPING=1"
 
 

@@ -119,6 +119,7 @@ def test_sighup_brings_new_settings_and_another_model(service: Service) -> None:
     )
     service.process.send_signal(signal.SIGHUP)
     service.until(lambda: service.lines()[-1]["source"] == "synthetic:free")
+    assert "STOPPING=1" not in service.hear()
     assert service.end() == 0
     assert "refused" not in service.said.read_text()
     sources = [line["source"] for line in service.lines()]
