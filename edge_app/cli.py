@@ -10,6 +10,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -284,6 +285,35 @@ def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | No
     return evaluate.Scored(fit.logits(network, data.pictures).numpy(), dataset.places(data, classifier.labels))
 
 
+def _bench(settings: flags.Bench, stop: threading.Event) -> int:
+    from edge_app.bench import report, run
+
+    older = report.read(settings.compare) if settings.compare else None
+    width, height = (int(side) for side in settings.size.split("x"))
+    request = run.Request(
+        models=tuple(settings.model),
+        labels=settings.labels,
+        threads=tuple(settings.threads),
+        delegates=tuple(settings.delegate),
+        runtime=settings.runtime,
+        pictures=settings.pictures,
+        kind=settings.kind,
+        size_px=(width, height),
+        frames=settings.frames,
+        repetitions=settings.repetitions,
+        against_classic=settings.against_classic,
+    )
+    with ExitStack() as resources, output.json_to(settings.json_) as write:
+        found = run.bench(request, lambda title, total: resources.enter_context(output.progress(title, total)))
+        if write is not None:
+            write(report.to_json(found))
+    if settings.json_ != "-":
+        print("\n".join(report.to_text(found)))
+        if older is not None:
+            print("\n".join(report.compare(found, older)))
+    return EXIT_OK
+
+
 def _train(settings: flags.Train, stop: threading.Event) -> int:
     from edge_app import dataset, model_card
 
@@ -393,6 +423,7 @@ _COMMANDS: dict[str, Callable[[Any, threading.Event], int]] = {
     "models verify": _verify_model,
     "models schema": _print_schema,
     "evaluate": _evaluate,
+    "bench": _bench,
     "train": _train,
     "doctor": _examine,
     "service install": _install_service,

@@ -18,7 +18,7 @@ from tests.results import command, edge_app, environment
 
 SYNTHETIC = ("run", "--source", "synthetic:free", "--preview", "none")
 COMMANDS = [
-    *("run", "sources", "evaluate", "train", "doctor", "config"),
+    *("run", "sources", "bench", "evaluate", "train", "doctor", "config"),
     *("models", "models list", "models show", "models verify", "models schema"),
     *("service", "service install", "service uninstall", "service status"),
 ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge_app import benchmark, model_card
+from edge_app import model_card
+from edge_app.bench import inference
 
 
 def main() -> None:
@@ -21,8 +22,8 @@ def main() -> None:
     options = parser.parse_args()
     files = {name: model_card.find(name) for name in options.models} | {path.name: path for path in options.beside}
     for repetition in range(options.repetitions):
-        loaded = {name: benchmark.interpreter(path.read_bytes(), name) for name, path in files.items()}
-        medians = benchmark.medians_us(loaded, rounds=options.rounds)
+        loaded = {name: inference.interpreter(path.read_bytes(), name) for name, path in files.items()}
+        medians = inference.medians_us(loaded, rounds=options.rounds)
         for name, median_us in medians.items():
             ratios = "  ".join(f"{median_us / medians[path.name]:5.2f} x {path.name}" for path in options.beside)
             print(f"{repetition + 1}  {name:<36} p50 {median_us:7.1f} us  {ratios}")

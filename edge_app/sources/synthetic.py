@@ -204,7 +204,7 @@ class SyntheticCamera:
             self._drawn = None
 
 
-def _to_yuyv(pixels: Pixels) -> Picture:
+def to_yuyv(pixels: Pixels) -> Picture:
     """Undo `BT601.matrix`: luma for each pixel, chroma for each two side by side."""
     yuv = cv2.transform(pixels, _RGB_TO_YUV)
     # Halving the width by linear interpolation is the mean of two, four times as fast as area averaging.
@@ -228,5 +228,5 @@ def _to_jpeg(pixels: Pixels) -> Picture:
     return JpegPicture(data)
 
 
-ENCODERS: dict[str, Callable[[Pixels], Picture]] = {"rgb": ArrayPicture, "yuyv": _to_yuyv, "jpeg": _to_jpeg}
+ENCODERS: dict[str, Callable[[Pixels], Picture]] = {"rgb": ArrayPicture, "yuyv": to_yuyv, "jpeg": _to_jpeg}
 _ALLOWED = f"{', '.join(ENCODERS)}, free, seed=N"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from edge_app import benchmark, calibration, cifar10, dataset, degrade, evaluate
+from edge_app import calibration, cifar10, dataset, degrade, evaluate
+from edge_app.bench import inference
 from edge_app.classifier import Classifier, golden_patch
 from edge_app.errors import RunError
 from edge_app.model_card import (
@@ -180,5 +181,5 @@ def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.S
 def _latency(int8: bytes, references: Mapping[str, bytes]) -> list[Latency]:
     """Measure the latency beside each reference, in one run, on one thread."""
     return [
-        Latency(reference=name, ratio=round(benchmark.ratio(int8, content), 2)) for name, content in references.items()
+        Latency(reference=name, ratio=round(inference.ratio(int8, content), 2)) for name, content in references.items()
     ]

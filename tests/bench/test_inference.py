@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_app import benchmark, model_card
+from edge_app import model_card
+from edge_app.bench import inference
 
 
 class Clock:
@@ -25,7 +26,7 @@ class FakeInterpreter:
 
     def invoke(self) -> None:
         """Let the time pass."""
-        self._clock.now_ns += self._takes_ns * (10 if self.count < benchmark.IN_A_ROW else 1)
+        self._clock.now_ns += self._takes_ns * (10 if self.count < inference.IN_A_ROW else 1)
         self.count += 1
 
 
@@ -33,14 +34,14 @@ def test_medians_leave_the_warm_up_out() -> None:
     """Each model gets its own median, in microseconds, and as many turns as the others."""
     clock = Clock()
     models = {"quick": FakeInterpreter(clock, 20_000), "slow": FakeInterpreter(clock, 50_000)}
-    assert benchmark.medians_us(models, clock) == {"quick": 20.0, "slow": 50.0}
+    assert inference.medians_us(models, clock) == {"quick": 20.0, "slow": 50.0}
     assert len({model.count for model in models.values()}) == 1
 
 
 @pytest.mark.parametrize("path", ["cifar10-lecture", "tests/data/mean_uint8.tflite", "tests/data/mean_float32.tflite"])
 def test_models_of_every_input_type_run(path: str) -> None:
     """int8, uint8 and float32 inputs are filled with noise, and the model runs."""
-    loaded = benchmark.interpreter(model_card.find(path).read_bytes())
+    loaded = inference.interpreter(model_card.find(path).read_bytes())
     loaded.invoke()
     details = loaded.get_input_details()[0]
     assert loaded.get_tensor(details["index"]).std() > 1

@@ -1,0 +1,84 @@
+"""Yardsticks, on the same frames in the same run: the classic loop, and the entropy decoding that no loop can avoid."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app import classifier
+from edge_app._opencv import cv2
+from edge_app.classifier import Options
+from edge_app.model_card import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a loop takes for a frame.
+
+    Attributes:
+        cpu_ms: processor time, in the mean.
+        wall_ms: time, (frames,).
+    """
+
+    cpu_ms: float
+    wall_ms: npt.NDArray[np.float64]
+
+
+class Classic:
+    """The loop that most scripts are: decode all of it, crop, shrink, quantise, invoke. Well written; one thread.
+
+    Args:
+        model: what classifies, the same as beside it.
+        runtime: the same package as beside it.
+    """
+
+    def __init__(self, model: Model, runtime: classifier.RuntimeName) -> None:
+        module = classifier.import_runtime(runtime)[1]
+        self._interpreter = classifier.load_interpreter(module, model, Options())
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+        self._labels = model.labels
+
+    def label(self, jpeg: npt.NDArray[np.uint8]) -> str:
+        """Return the label of one frame, as the camera delivered it."""
+        frame: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)  # as VideoCapture.read does
+        height, width = frame.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = frame[top : top + side, left : left + side]
+        _, rows, columns, _ = self._input["shape"]
+        small = cv2.resize(square, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+        rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        self._interpreter.set_tensor(self._input["index"], self._quantised(rgb)[None])
+        self._interpreter.invoke()
+        scores = self._interpreter.get_tensor(self._output["index"])[0]
+        return self._labels[int(np.argmax(scores))]
+
+    def _quantised(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        dtype, (scale, zero_point) = self._input["dtype"], self._input["quantization"]
+        if dtype == np.float32:
+            return (rgb / np.float32(255)).astype(np.float32)
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(rgb / np.float32(scale)) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+def entropy(jpeg: npt.NDArray[np.uint8]) -> None:
+    """Decode one frame to an eighth of its sides: the entropy decoding, and little else."""
+    cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_8)
+
+
+def cost(do: Any, jpegs: tuple[npt.NDArray[np.uint8], ...], count: int) -> Cost:
+    """Return what doing something with so many frames takes, after a few that do not count."""
+    for number in range(len(jpegs)):
+        do(jpegs[number])
+    taken_ms = np.empty(count)
+    cpu_s = time.process_time()
+    for number in range(count):
+        begun_s = time.perf_counter()
+        do(jpegs[number % len(jpegs)])
+        taken_ms[number] = (time.perf_counter() - begun_s) * 1e3
+    return Cost((time.process_time() - cpu_s) / count * 1e3, taken_ms)

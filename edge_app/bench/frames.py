@@ -1,0 +1,113 @@
+"""What is measured on: pictures made beforehand, so that a camera's pace and a drawing's cost stay outside."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app._opencv import cv2
+from edge_app.errors import DataError, PictureError
+from edge_app.pictures import ArrayPicture, JpegPicture
+from edge_app.records import Frame, Outage, Picture, Pixels
+from edge_app.sources import folder
+from edge_app.sources._scenes import Film
+from edge_app.sources.synthetic import to_yuyv
+
+Kind = Literal["jpeg", "yuyv", "rgb"]
+
+COUNT = 60
+QUALITY = 80  # of usual webcams
+GRAIN = 4.0  # grey levels; a drawing has flat areas that no sensor shows, and its JPEG would be too cheap to decode
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """Pictures of one size and kind.
+
+    Attributes:
+        title: what they are.
+        makers: each returns a picture as a camera would deliver it, at the cost it has for a camera.
+        jpegs: the bytes of each, (N,) uint8; none for other kinds.
+    """
+
+    title: str
+    makers: tuple[Callable[[], Picture], ...]
+    jpegs: tuple[npt.NDArray[np.uint8], ...] = ()
+
+
+def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
+    """Draw scenes with a sensor's grain."""
+    film, grain = Film(1, size_px, 30.0), np.random.default_rng(0)
+    scenes = [film.frame_pixels(number * 30) for number in range(COUNT)]
+    noisy = [np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes]
+    return _reel("drawn scenes", noisy, kind)
+
+
+def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
+    """Read the pictures of a folder, each scaled to cover the size and cut to it.
+
+    Raises:
+        DataError: there are none that can be read.
+    """
+    found: list[Pixels] = []
+    for path in sorted(folder.walk(where))[:COUNT]:
+        try:
+            found.append(_covering(folder.load(path).rgb(), size_px))
+        except PictureError:
+            continue
+    if not found:
+        raise DataError(f"no pictures to measure on in {where}; name a folder of photographs")
+    return _reel(f"{len(found)} pictures of {where}", found, kind)
+
+
+def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
+    width, height = size_px
+    scale = max(width / pixels.shape[1], height / pixels.shape[0])
+    sides = math.ceil(pixels.shape[1] * scale), math.ceil(pixels.shape[0] * scale)
+    return np.ascontiguousarray(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)[:height, :width])
+
+
+def _reel(what: str, pictures: list[Pixels], kind: Kind) -> Reel:
+    height, width = pictures[0].shape[:2]
+    quality = f" of quality {QUALITY}" if kind == "jpeg" else ""
+    title = f"{what}, {width}x{height} {kind}{quality}"
+    if kind == "yuyv":
+        return Reel(title, tuple(_always(to_yuyv(pixels)) for pixels in pictures))
+    bgr = [np.ascontiguousarray(pixels[..., ::-1]) for pixels in pictures]
+    if kind == "rgb":
+        return Reel(title, tuple(_always(ArrayPicture(pixels, "bgr")) for pixels in bgr))
+    jpegs = tuple(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].reshape(-1) for pixels in bgr)
+    return Reel(title, tuple(_parsing(data) for data in jpegs), jpegs)
+
+
+def _always(picture: Picture) -> Callable[[], Picture]:
+    return lambda: picture
+
+
+def _parsing(data: npt.NDArray[np.uint8]) -> Callable[[], Picture]:
+    return lambda: JpegPicture(data)
+
+
+class Replay:
+    """A source that hands out the pictures of a reel, as often as asked for, as fast as they are taken."""
+
+    is_sequence, is_live, dropped = True, False, 0
+
+    def __init__(self, reel: Reel, count: int) -> None:
+        self.name, self._makers, self._count = reel.title, reel.makers, count
+
+    def __iter__(self) -> Iterator[Frame | Outage]:
+        """Yield frames that are captured at the moment they are taken."""
+        for index in range(self._count):
+            now_s = time.monotonic()
+            yield Frame(index, now_s, now_s, self._makers[index % len(self._makers)]())
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""

@@ -1,0 +1,77 @@
+"""The machine that is measured on: what it is, and in what state it is before and after."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+
+from edge_app import __version__, board
+
+LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "ai-edge-litert", "tflite-runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What does not change while it is measured.
+
+    Attributes:
+        board: what it is called.
+        processor: what its processor is called.
+        cores: how many this process may use.
+        governor: what decides the clock; None where nothing tells.
+        system: operating system and kernel.
+        versions: of edge-app, Python and the libraries that matter.
+    """
+
+    board: str
+    processor: str
+    cores: int
+    governor: str | None
+    system: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What does change.
+
+    Attributes:
+        temperature_c: degrees Celsius; None where there is no sensor.
+        throttled: what slows the board down now; None where it does not tell.
+        load: processes that want a processor, mean of the last minute.
+    """
+
+    temperature_c: float | None
+    throttled: tuple[str, ...] | None
+    load: float
+
+
+def describe() -> Machine:
+    """Look at the machine."""
+    versions = {"edge-app": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(board.name(), board.processor(), cores, board.governor(), platform.platform(), versions)
+
+
+def moment() -> Moment:
+    """Look at its state."""
+    throttling = board.throttling()
+    return Moment(board.temperature_c(), throttling.now if throttling else None, os.getloadavg()[0])
+
+
+def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
+    """Say what makes a measurement doubtful; an empty list is a good sign."""
+    words = {*(before.throttled or ()), *(after.throttled or ())}
+    found = [f"the board was slowed down ({word}): invalid" for word in sorted(words)]
+    if machine.governor not in (None, "performance"):
+        found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
+    if before.load > 0.5:
+        found.append(f"something else was running: load {before.load:.1f} before the start")
+    return found
