@@ -50,7 +50,7 @@ class Prepared:
 
 
 class Reloading:
-    """Settings and model are read again in the thread of the signal, while the run goes on with the old ones.
+    """Settings and model are read again in a thread, while the run goes on with the old ones.
 
     Args:
         reread: reads the settings from where they came from.
@@ -61,17 +61,22 @@ class Reloading:
     def __init__(self, reread: Callable[[], flags.Run], load: Load, stop: threading.Event) -> None:
         self._reread, self._load, self._stop = reread, load, stop
         self._prepared: Prepared | None = None
+        self._one_at_a_time = threading.Lock()
         self.is_due = threading.Event()
 
     def begin(self) -> None:
-        """Read and check; a mistake is said, and changes nothing."""
-        log.info("reading settings and model again")
-        try:
-            self._prepared = prepare(self._reread(), self._load, self._stop)
-        except EdgeAppError as error:
-            refuse(error)
-        else:
-            self.is_due.set()
+        """Begin to read and check; the thread that calls this has signals to wait for."""
+        threading.Thread(target=self._prepare, name="reload", daemon=True).start()
+
+    def _prepare(self) -> None:
+        with self._one_at_a_time:
+            log.info("reading settings and model again")
+            try:
+                self._prepared = prepare(self._reread(), self._load, self._stop)
+            except EdgeAppError as error:
+                refuse(error)
+            else:
+                self.is_due.set()
 
     def take(self) -> Prepared:
         """Return what was prepared last."""
@@ -102,10 +107,10 @@ def run(settings: flags.Run, stop: threading.Event, reread: Callable[[], flags.R
     Raises:
         EdgeAppError: see `classifier.load`, `sources.connect`, `sinks.connect` and `Health`.
     """
-    good = wanted = prepare(settings, load, stop)
     reloading = Reloading(reread, load, stop)
     if settings.service:
         service.on_hangup(reloading.begin)
+    good = wanted = prepare(settings, load, stop)
     with closing(Notifier()) as notifier:
         while True:
             try:
