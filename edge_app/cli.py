@@ -286,9 +286,13 @@ def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | No
 
 
 def _bench(settings: flags.Bench, stop: threading.Event) -> int:
-    from edge_app.bench import report, run
+    from edge_app.bench import plot, report, run
 
+    if settings.single_stream:
+        return _single_stream(settings)
     older = report.read(settings.compare) if settings.compare else None
+    if settings.plot:
+        plot.require(settings.plot)
     width, height = (int(side) for side in settings.size.split("x"))
     request = run.Request(
         models=tuple(settings.model),
@@ -307,10 +311,30 @@ def _bench(settings: flags.Bench, stop: threading.Event) -> int:
         found = run.bench(request, lambda title, total: resources.enter_context(output.progress(title, total)))
         if write is not None:
             write(report.to_json(found))
+    if settings.plot:
+        plot.save(found, settings.plot)
     if settings.json_ != "-":
         print("\n".join(report.to_text(found)))
         if older is not None:
             print("\n".join(report.compare(found, older)))
+    return EXIT_OK
+
+
+def _single_stream(settings: flags.Bench) -> int:
+    from edge_app import classifier, dataset
+    from edge_app.bench import machine, single_stream
+
+    source, about = dataset.find(settings.data), machine.describe()
+    options = classifier.Options(settings.runtime, settings.delegate[0], settings.threads[0])
+    results = []
+    with output.json_to(settings.json_) as write:
+        for name in settings.model:
+            with output.progress(name, 0) as tell:
+                results.append(single_stream.measure(name, settings.labels, source, options, tell))
+            if settings.json_ != "-":
+                print(results[-1], flush=True)
+        if write is not None:
+            write({"machine": asdict(about), "single_stream": [asdict(result) for result in results]})
     return EXIT_OK
 
 

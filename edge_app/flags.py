@@ -184,7 +184,8 @@ class Bench(Command):
       edge-app bench
       edge-app bench --model cifar10-nano --model cifar10-base --threads 1 --threads 2
       edge-app bench --against-classic --size 1280x720 --pictures photographs/
-      edge-app bench --json today.json --compare yesterday.json
+      edge-app bench --json today.json --compare yesterday.json --plot today.png
+      edge-app bench --single-stream --data ../shared/cifar10 --model cifar10-nano
     """
 
     model: list[str] = Field(["cifar10-base"], description="name or .tflite file; may be repeated")
@@ -199,7 +200,14 @@ class Bench(Command):
     repetitions: int = Field(3, ge=1, description="of each configuration")
     against_classic: bool = Field(False, description="measure the classic loop on the same frames too")
     json_: str | None = Field(None, alias="json", description="write the figures as JSON to this file; - is stdout")
+    plot: Path | None = Field(None, description="draw percentiles and stages into this .png, .svg, .pdf or .html")
     compare: Path | None = Field(None, description="an older --json file to compare with")
+    single_stream: bool = Field(
+        False, description="MLPerf Tiny's figure instead: p90 of single inferences over labelled pictures, and accuracy"
+    )
+    data: Path | None = Field(
+        None, description="pictures of --single-stream, as for 'evaluate'; default: CIFAR-10's test pictures"
+    )
 
 
 class Train(Command):

@@ -38,7 +38,7 @@ OWNERS = {
     "tflite_runtime": {"classifier"},
     "torch": {"train"},
     "safetensors": {"train"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report", "bench"},
     "pooch": {"cifar10"},
     "litert_torch": {"train"},
     "ai_edge_quantizer": {"train"},

@@ -44,6 +44,7 @@ class Measurement:
         cpu_ms: processor time for a frame, in the mean over all threads.
         frames_per_s: as fast as it goes.
         spread: range of the repetitions' medians, divided by their middle: what is noise.
+        curve_ms: the total at each percentile from 0 to 100.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Measurement:
     cpu_ms: float
     frames_per_s: float
     spread: float
+    curve_ms: tuple[float, ...]
 
 
 class Nowhere:
@@ -115,7 +117,8 @@ def _summed(name: str, runs: _Runs) -> Measurement:
         stages={stage: percentiles(values) for stage, values in together.items()},
         cpu_ms=float(np.median(runs.cpu_ms)),
         frames_per_s=1e3 / float(np.median(runs.wall_ms)),
-        spread=(max(medians) - min(medians)) / float(np.median(medians)),
+        spread=_spread(medians),
+        curve_ms=_curve(together[TOTAL]),
     )
 
 
@@ -150,5 +153,14 @@ def _of_costs(name: str, costs: Sequence[Cost]) -> Measurement:
         stages={TOTAL: percentiles(wall_ms)},
         cpu_ms=float(np.median([each.cpu_ms for each in costs])),
         frames_per_s=1e3 / float(wall_ms.mean()),
-        spread=(max(medians) - min(medians)) / float(np.median(medians)),
+        spread=_spread(medians),
+        curve_ms=_curve(wall_ms),
     )
+
+
+def _spread(medians: Sequence[float]) -> float:
+    return (max(medians) - min(medians)) / float(np.median(medians))
+
+
+def _curve(values_ms: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in np.percentile(values_ms, np.arange(101)))

@@ -23,7 +23,7 @@ CALM = Moment(50.0, (), 0.0)
 def measured(name: str, p50: float, stages: tuple[str, ...] = (*STAGES, TOTAL), spread: float = 0.01) -> Measurement:
     """Make a measurement."""
     one = Percentiles(p50, p50 * 1.1, p50 * 1.5, p50 * 2, p50)
-    return Measurement(name, 100, dict.fromkeys(stages, one), p50, 1e3 / p50, spread)
+    return Measurement(name, 100, dict.fromkeys(stages, one), p50, 1e3 / p50, spread, (p50,) * 101)
 
 
 REPORT = Report(

@@ -1,0 +1,73 @@
+"""What was measured, as a picture: how slow the slow frames are, and where the time of a frame goes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from edge_app.bench.report import Report
+from edge_app.errors import DependencyMissing, RunError, UsageError
+from edge_app.metering import STAGES
+
+SUFFIXES = (".png", ".svg", ".pdf", ".html")
+
+
+def require(path: Path) -> None:
+    """See, before the work, that a plot can be made.
+
+    Raises:
+        DependencyMissing: matplotlib is not installed.
+        UsageError: the file's name says of no kind that can be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"--plot {path}: choose a name that ends in {', '.join(SUFFIXES)}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise DependencyMissing("--plot needs matplotlib; install it with \"pip install 'edge-app[train]'\"")
+
+
+def save(report: Report, path: Path) -> None:
+    """Write the plot.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    figure = draw(report)
+    try:
+        if path.suffix == ".html":
+            import io
+
+            text = io.StringIO()
+            figure.savefig(text, format="svg")
+            svg = text.getvalue()
+            path.write_text(
+                f"<!doctype html><meta charset=utf-8><title>{report.title}</title>{svg[svg.index('<svg') :]}"
+            )
+        else:
+            figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
+
+
+def draw(report: Report) -> Any:
+    """Return a figure: percentile curves on the left, stages in the mean stacked on the right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    curves, stacks = figure.subplots(1, 2)
+    for each in report.measurements:
+        curves.plot(range(101), each.curve_ms, label=each.name)
+    curves.set(xlabel="percentile of frames", ylabel="milliseconds", yscale="log", title=report.title)
+    curves.grid(visible=True, which="both", alpha=0.3)
+    curves.legend()
+    staged = [each for each in report.measurements if len(each.stages) > 1]
+    left = [0.0] * len(staged)
+    for stage in STAGES:
+        widths = [each.stages[stage].mean for each in staged]
+        stacks.barh([each.name for each in staged], widths, left=left, label=stage)
+        left = [before + width for before, width in zip(left, widths, strict=True)]
+    machine = report.machine
+    stacks.set(xlabel="milliseconds of a frame, in the mean", title=f"{machine.board}, {machine.processor}")
+    stacks.invert_yaxis()
+    stacks.legend()
+    return figure

@@ -1,0 +1,52 @@
+"""The plot of a benchmark."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import pytest
+
+from edge_app.bench import plot
+from edge_app.errors import DependencyMissing, RunError, UsageError
+from tests.bench.test_report import REPORT
+
+needs_matplotlib = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="matplotlib: [train] extra"
+)
+
+
+@needs_matplotlib
+def test_a_picture_and_a_page(tmp_path: Path) -> None:
+    """A PNG that can be read, and an HTML page that carries its picture inside and names every configuration."""
+    plot.save(REPORT, tmp_path / "a.png")
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture is not None and picture.shape[1] > 1000 and picture.std() > 10
+    plot.save(REPORT, tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text()
+    assert page.startswith("<!doctype html>") and page.count("<svg") == 1 and "http-equiv" not in page
+
+
+@needs_matplotlib
+def test_every_stage_and_configuration_is_drawn() -> None:
+    """Curves for all measurements, stacked bars for those that have stages."""
+    curves, stacks = plot.draw(REPORT).axes
+    assert [text.get_text() for text in curves.get_legend().get_texts()] == ["nano", "classic loop"]
+    assert len(stacks.patches) == 7
+
+
+@needs_matplotlib
+def test_a_plot_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A folder that is not there is one line."""
+    with pytest.raises(RunError, match="cannot write"):
+        plot.save(REPORT, tmp_path / "nowhere" / "a.png")
+
+
+def test_mistakes_are_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown kind of file, and a missing library with the extra that brings it."""
+    with pytest.raises(UsageError, match=r"choose a name that ends in \.png"):
+        plot.require(tmp_path / "a.gif")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyMissing, match=r"edge-app\[train\]"):
+        plot.require(tmp_path / "a.png")
