@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,10 @@ def save(report: Report, path: Path) -> None:
     figure = draw(report)
     try:
         if path.suffix == ".html":
-            import io
-
             text = io.StringIO()
             figure.savefig(text, format="svg")
-            svg = text.getvalue()
-            path.write_text(
-                f"<!doctype html><meta charset=utf-8><title>{report.title}</title>{svg[svg.index('<svg') :]}"
-            )
+            svg = text.getvalue()[text.getvalue().index("<svg") :]
+            path.write_text(f"<!doctype html><meta charset=utf-8><title>{report.title}</title>{svg}", "utf-8")
         else:
             figure.savefig(path, dpi=120)
     except OSError as error:
