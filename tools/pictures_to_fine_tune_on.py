@@ -1,0 +1,37 @@
+"""Write labelled pictures to fine-tune on: tools/pictures_to_fine_tune_on.py FOLDER --data CIFAR10 [--train 50].
+
+They are those of CIFAR-10's training pictures that are held out from training, as a camera would show them that sees
+grey and hangs upside down: known things in a world that no shipped model has been trained on. FOLDER/train/LABEL/*.png
+has so many of each label, FOLDER/test/LABEL/*.png the rest of the 250. They belong in no commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from edge_app import cifar10
+from edge_app._opencv import cv2
+from edge_app.train import data
+
+
+def main() -> None:
+    """Write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="CIFAR-10's folder or archive")
+    parser.add_argument("--train", type=int, default=50, help="pictures of each label to learn from")
+    options = parser.parse_args()
+    held_out = data.divide(cifar10.read_train(options.data)).validation
+    for label, name in enumerate(held_out.names):
+        for number, place in enumerate(np.flatnonzero(held_out.labels == label)):
+            folder = options.folder / ("train" if number < options.train else "test") / f"{name} upside down"
+            folder.mkdir(parents=True, exist_ok=True)
+            grey = cv2.cvtColor(held_out.pictures[place], cv2.COLOR_RGB2GRAY)
+            cv2.imwrite(str(folder / f"{number:03d}.png"), grey[::-1])
+
+
+if __name__ == "__main__":
+    main()
