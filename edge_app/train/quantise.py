@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import logging
 import os
@@ -15,7 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from edge_app.errors import RunError
+
 log = logging.getLogger(__name__)
+
+CLOSE = 1e-3  # of the largest logit: what another order of float32 additions may change, and ten times more
 
 # They take seconds to import and write to stderr while they do, so that happens inside `_quiet`; but that one is
 # missing is to be known before a training, not after it.
@@ -27,6 +32,9 @@ for _package in ("litert_torch", "ai_edge_quantizer"):
 def to_float_tflite(network: nn.Module, shape: tuple[int, int]) -> bytes:
     """Convert a network of (1, 3, height, width) pixels to a float TFLite file that takes (1, height, width, 3)."""
     sample = torch.zeros(1, *shape, 3)
+    # The converter (0.10) tells constants apart by address, and copies those that are not contiguous into memory that
+    # it frees at once: of two channels-last filter banks of one shape the second can become the first.
+    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         import litert_torch
 
@@ -34,6 +42,35 @@ def to_float_tflite(network: nn.Module, shape: tuple[int, int]) -> bytes:
         path = Path(folder) / "float.tflite"
         converted.export(str(path))
         return path.read_bytes()
+
+
+def check(float_tflite: bytes, network: nn.Module, pictures: np.ndarray) -> None:
+    """See that a converted network computes what the network does.
+
+    Args:
+        float_tflite: from `to_float_tflite`.
+        network: what was converted.
+        pictures: (N, H, W, 3) uint8.
+
+    Raises:
+        RunError: it does not.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=float_tflite)
+    interpreter.allocate_tensors()
+    into, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    with torch.inference_mode():
+        wanted = network.eval()(torch.from_numpy(pictures).permute(0, 3, 1, 2).float()).numpy()
+    for picture, expected in zip(pictures, wanted, strict=True):
+        interpreter.set_tensor(into, picture[None].astype(np.float32))
+        interpreter.invoke()
+        worst = float(np.abs(interpreter.get_tensor(out)[0] - expected).max())
+        if worst > CLOSE * max(1.0, float(np.abs(expected).max())):
+            raise RunError(
+                f"the converted network computes something else (a logit is {worst:.2g} off): this is a bug of the "
+                "converter; the training is kept, try another version of litert-torch"
+            )
 
 
 def to_int8(float_tflite: bytes, pictures: np.ndarray) -> bytes:

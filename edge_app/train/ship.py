@@ -72,7 +72,10 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
     exported = Exported(network)
     labels, shape = split.train.names, split.train.pictures.shape[1:3]
     log.warning("%s: quantising", facts.name)
-    int8 = quantise.to_int8(quantise.to_float_tflite(exported, shape), calibration_pictures(split.train))
+    calibrating = calibration_pictures(split.train)
+    converted = quantise.to_float_tflite(exported, shape)
+    quantise.check(converted, exported, calibrating[:16])
+    int8 = quantise.to_int8(converted, calibrating)
     float_ = weights.serialise(network, facts.plan.recipe.name, labels, shape)
     log.warning("%s: measuring", facts.name)
     card = describe(exported, int8, float_, split, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from edge_app import evaluate
 from edge_app.classifier import Classifier
+from edge_app.errors import RunError
 from edge_app.model_card import Model
 from edge_app.records import LabelledPictures
 from edge_app.train import quantise, recipes
@@ -56,3 +58,27 @@ def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exporte
         expected = exported(torch.from_numpy(data.pictures).permute(0, 3, 1, 2).float()).numpy()
     correlation = np.corrcoef(found.ravel(), expected.ravel())[0, 1]
     assert correlation > 0.98
+
+
+def test_filter_banks_of_one_shape_stay_apart() -> None:
+    """Channels-last weights, as every training leaves them: the converter once took one bank for another's."""
+    torch.manual_seed(4)
+    network = recipes.find("base").build(10, (32, 32)).to(memory_format=torch.channels_last)
+    network.prepare(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())
+    exported = Exported(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted = quantise.to_float_tflite(exported, (32, 32))
+    quantise.check(converted, exported, PICTURES[:4])
+
+
+def test_a_conversion_that_went_wrong_is_refused(exported: Exported) -> None:
+    """A file that computes something else than its network is never shipped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted = quantise.to_float_tflite(exported, (32, 32))
+    other = copy.deepcopy(exported)
+    with torch.no_grad():
+        other.network.output.bias += 1.0
+    with pytest.raises(RunError, match="computes something else"):
+        quantise.check(converted, other, PICTURES[:4])
