@@ -10,16 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_app import __version__, board, config, service
-from edge_app.errors import ConfigError, DependencyMissing, EdgeAppError, ModelRefused
-from edge_app.records import Frame, Outage
+from edge_app.errors import ConfigError, EdgeAppError, ModelRefused
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Nothing here may need numpy to be imported: it may be what is broken.
     from edge_app.sources._base import Source
 
 State = Literal["ok", "warning", "problem"]
@@ -54,11 +53,13 @@ class Patient:
         settings: as they are in force; defaults where they are wrong.
         load: loads the model they name, see `classifier.load`.
         stop: set to give up.
+        deadly: checks that found a library whose import ends or hangs the process; this one must not import it.
     """
 
     settings: Any
     load: Callable[[Any, threading.Event], Any]
     stop: threading.Event
+    deadly: set[str] = field(default_factory=set)
 
 
 def examine(
@@ -81,7 +82,7 @@ def examine(
             return
         try:
             yield from check(patient)
-        except EdgeAppError as error:
+        except (EdgeAppError, ImportError) as error:
             yield _of_error(check.__name__, error)
         except Exception as error:  # noqa: BLE001  # the other checks are worth having all the same
             yield Finding(check.__name__, "problem", f"the check failed: {error!r}", "please report this as a bug")
@@ -115,7 +116,7 @@ def opencv(patient: Patient) -> Iterator[Finding]:
             "opencv-python and opencv-python-headless are both installed; they overwrite each other's files",
             "pip uninstall both, then install one of them",
         )
-    yield _import("opencv", "edge_app._opencv", patient.stop) or Finding(
+    yield _import("opencv", "edge_app._opencv", patient) or Finding(
         "opencv", "ok", f"imports, with numpy {_version('numpy')}"
     )
 
@@ -124,15 +125,13 @@ def picamera2(patient: Patient) -> Iterator[Finding]:
     """picamera2 imports, where it is installed."""
     if importlib.util.find_spec("picamera2") is None:
         return
-    yield _import("picamera2", "picamera2", patient.stop) or Finding("picamera2", "ok", "imports")
+    yield _import("picamera2", "picamera2", patient) or Finding("picamera2", "ok", "imports")
 
 
 def runtime(patient: Patient) -> Iterator[Finding]:
     """A TFLite runtime imports."""
     name = patient.settings.runtime
-    wrong = _run(
-        f"from edge_app.classifier import import_runtime; import_runtime({name!r})", "runtime", "", patient.stop
-    )
+    wrong = _run(f"from edge_app.classifier import import_runtime; import_runtime({name!r})", "runtime", patient)
     packages = [package for package in ("ai-edge-litert", "tflite-runtime") if _is_installed(package)]
     yield wrong or Finding("runtime", "ok", ", ".join(f"{package} {_version(package)}" for package in packages))
 
@@ -140,6 +139,9 @@ def runtime(patient: Patient) -> Iterator[Finding]:
 def model(patient: Patient) -> Iterator[Finding]:
     """The model is what its card says, computes what it should, and runs in XNNPACK."""
     settings = patient.settings
+    if "runtime" in patient.deadly:
+        yield _not_examined("model", "runtime")
+        return
     classifier = patient.load(settings, patient.stop)
     if classifier.card is None:
         yield Finding(
@@ -171,10 +173,15 @@ def _delegation(classifier: Any, wanted: str) -> Finding:
 
 def camera(patient: Patient) -> Iterator[Finding]:
     """The source can be opened and shows a picture."""
+    settings = patient.settings
+    loads_picamera2 = settings.source.partition(":")[0] in ("auto", "picamera")
+    for library in ("opencv", "picamera2") if loads_picamera2 else ("opencv",):
+        if library in patient.deadly:
+            yield _not_examined("camera", library)
+            return
     from edge_app import sources  # loads OpenCV, which may be what is broken
     from edge_app.sources._base import Request
 
-    settings = patient.settings
     request = Request(rotate=settings.rotate, flip=settings.flip, needs_camera=True, stop=patient.stop)
     source = sources.connect(settings.source, request)
     try:
@@ -184,6 +191,8 @@ def camera(patient: Patient) -> Iterator[Finding]:
 
 
 def _first_picture(source: Source) -> Finding:
+    from edge_app.records import Frame, Outage
+
     ends_s, reason = time.monotonic() + PICTURE_LIMIT_S, "nothing came"
     for item in source:
         if isinstance(item, Frame):
@@ -232,40 +241,55 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
         yield Finding("log", "ok", f"{path}, {free / 2**30:.1f} GiB free")
 
 
-def _import(check: str, module: str, stop: threading.Event) -> Finding | None:
+def _import(check: str, module: str, patient: Patient) -> Finding | None:
     """Import in a child process: what crashes, or is built for another numpy, does not take the doctor along."""
-    return _run(f"import {module}", check, module, stop)
+    return _run(f"import {module}", check, patient)
 
 
-def _run(code: str, check: str, module: str, stop: threading.Event) -> Finding | None:
-    ended = service.run_child([sys.executable, "-c", code], stop, IMPORT_LIMIT_S)
+def _run(code: str, check: str, patient: Patient) -> Finding | None:
+    ended = service.run_child([sys.executable, "-c", code], patient.stop, IMPORT_LIMIT_S)
     if ended.code == 0:
         return None
     if ended.code is None:
+        patient.deadly.add(check)
         return Finding(check, "problem", f"does not import within {IMPORT_LIMIT_S:.0f} s", "restart the machine")
     if ended.code < 0:
+        patient.deadly.add(check)
         return Finding(check, "problem", f"crashes on import (signal {-ended.code})", "install it again")
     said = (ended.said.strip().splitlines() or ["does not import"])[-1].partition(": ")[2] or ended.said.strip()
-    if any(word in ended.said for word in _CLASH):
-        remedy = (
-            "two builds of numpy meet: where apt brings picamera2 or OpenCV, use them and apt's numpy (make the "
-            "environment with --system-site-packages and without pip's OpenCV); else pip install --upgrade numpy "
-            "and what uses it"
-        )
-        return Finding(check, "problem", f"numpy clash: {said}", remedy)
-    return _of_error(check, EdgeAppError(said))
+    return _clash(check, said) if _is_clash(ended.said) else _of_error(check, EdgeAppError(said))
+
+
+def _not_examined(check: str, library: str) -> Finding:
+    return Finding(check, "warning", f"not examined: it needs {library}, see above", f"mend {library} first")
 
 
 # What numpy and its users say when an extension was built for another major version.
 _CLASH = ("numpy.dtype size changed", "_ARRAY_API not found", "compiled using NumPy", "numpy.core.multiarray failed")
 
 
-def _of_error(check: str, error: EdgeAppError) -> Finding:
+def _is_clash(said: str) -> bool:
+    return any(word in said for word in _CLASH)
+
+
+def _clash(check: str, said: str) -> Finding:
+    # What our own message advises is dropped: it is for a library that is missing.
+    remedy = (
+        "two builds of numpy meet: where apt brings picamera2 or OpenCV, use them and apt's numpy (make the "
+        "environment with --system-site-packages and without pip's OpenCV); else pip install --upgrade numpy "
+        "and what uses it"
+    )
+    return Finding(check, "problem", f"numpy clash: {said.partition('; ')[0]}", remedy)
+
+
+def _of_error(check: str, error: Exception) -> Finding:
     """Split a message of ours, which says what is wrong and, behind a semicolon, what to try."""
+    if _is_clash(str(error)):
+        return _clash(check, str(error))
     says, _, remedy = str(error).replace("\n", " ").partition("; ")
     if not remedy and isinstance(error, ModelRefused):
         remedy = "install edge-app again, or name another model"
-    if not remedy and isinstance(error, DependencyMissing):
+    if not remedy and isinstance(error, ImportError):
         remedy = "install what is missing"
     return Finding(check, "problem", says, remedy or None)
 

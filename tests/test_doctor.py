@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import stat
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_app import board, classifier, doctor, sources
+from edge_app import board, classifier, doctor
 from edge_app.classifier import Options
 from edge_app.doctor import Finding
-from edge_app.errors import SourceError
 from edge_app.sources import _v4l2
 from tests.conftest import ROOT
-from tests.results import edge_app
+from tests.results import command, edge_app, environment
 
 MODEL = "cifar10-nano"
 
@@ -30,6 +33,12 @@ def examined(monkeypatch: pytest.MonkeyPatch, options: Options = Options(), **se
         return classifier.load(options_.model, options_.labels, options, stop)
 
     return {finding.check: finding for finding in doctor.examine(None, False, load, threading.Event())}
+
+
+def fake(folder: Path, library: str, code: str) -> None:
+    """Put a package of that name into `folder`/other that does nothing but this on import."""
+    (folder / "other" / library).mkdir(parents=True)
+    (folder / "other" / library / "__init__.py").write_text(f"{code}\n")
 
 
 def test_a_sound_machine_has_no_problem(tmp_path: Path) -> None:
@@ -69,14 +78,36 @@ def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "video7: no permission" in found.remedy and "usermod -aG video" in found.remedy
 
 
+def test_a_node_that_may_not_be_opened(tmp_path: Path) -> None:
+    """A device node whose mode forbids it, asked for by name: the kernel refuses, the group to join is named."""
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]  # what lets root open it all the same
+    if os.geteuid() != 0 or subprocess.run([*without, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("needs root and its capabilities")
+    node = tmp_path / "video9"
+    os.mknod(node, stat.S_IFCHR, os.makedev(81, 9))
+    done = subprocess.run(
+        [*without, *command("doctor")],
+        cwd=tmp_path,
+        env=environment(tmp_path, EDGE_APP_SOURCE=f"webcam:{node}", EDGE_APP_MODEL=MODEL, PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"problem  camera     no permission to open {node}\n" in done.stdout
+    assert "usermod -aG video" in done.stdout
+
+
 def test_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who uses the camera is named, and what to do stands on its own."""
 
-    def refuse(*_: object) -> None:
-        raise SourceError("/dev/video0 is in use by cheese (pid 653); stop it or choose another camera")
+    def refuse(path: str) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy", path)
 
-    monkeypatch.setattr(sources, "connect", refuse)
-    assert examined(monkeypatch)["camera"] == Finding(
+    monkeypatch.setattr(_v4l2, "query", refuse)
+    monkeypatch.setattr(_v4l2, "holder", lambda _: "cheese (pid 653)")
+    assert examined(monkeypatch, SOURCE="webcam:0")["camera"] == Finding(
         "camera", "problem", "/dev/video0 is in use by cheese (pid 653)", "stop it or choose another camera"
     )
 
@@ -97,18 +128,62 @@ def test_no_delegate(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_numpy_clash(says: str, tmp_path: Path) -> None:
     """An OpenCV that was built for another numpy is told as that, not as a traceback."""
-    (tmp_path / "other" / "cv2").mkdir(parents=True)
-    (tmp_path / "other" / "cv2" / "__init__.py").write_text(f"{says}\n")
+    fake(tmp_path, "cv2", says)
     done = edge_app(tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}")
     assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
     assert "problem  opencv     numpy clash: " in done.stdout
     assert "--system-site-packages" in done.stdout
 
 
-def test_a_library_that_crashes_does_not_take_the_doctor_along(tmp_path: Path) -> None:
-    """An extension that ends its process by a signal is a finding; the other checks follow."""
-    (tmp_path / "other" / "picamera2").mkdir(parents=True)
-    (tmp_path / "other" / "picamera2" / "__init__.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
+def test_the_clash_is_named_alike_wherever_it_shows(tmp_path: Path) -> None:
+    """The camera's line does not advise to install the library that the clash is about."""
+    fake(tmp_path, "cv2", "raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')")
+    done = edge_app(tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_MODEL=MODEL)
+    assert "problem  camera     numpy clash: " in done.stdout
+    assert "install it with" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "raise ImportError('numpy.core.multiarray failed to import')",
+        "raise ImportError('No module named numpy')",
+        "import os; os.kill(os.getpid(), 11)",
+    ],
+)
+def test_a_numpy_that_does_not_import(says: str, tmp_path: Path) -> None:
+    """What nearly everything here needs may be what is broken: every check still says something, none is a bug."""
+    fake(tmp_path, "numpy", says)
+    done = edge_app(tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_LOG="out.jsonl")
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+    assert "bug" not in done.stdout + done.stderr
+    for line in ("problem  opencv", "problem  runtime", "  model  ", "  camera  ", "ok       log"):
+        assert line in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("library", "check", "lost"),
+    [("cv2", "opencv", "camera"), ("picamera2", "picamera2", "camera"), ("ai_edge_litert", "runtime", "model")],
+)
+def test_a_library_that_crashes_does_not_take_the_doctor_along(
+    library: str, check: str, lost: str, tmp_path: Path
+) -> None:
+    """An extension that ends its process by a signal is a finding; no later check imports it, the last one is made."""
+    if library == "ai_edge_litert":
+        pytest.importorskip("ai_edge_litert")
+    fake(tmp_path, library, "import os; os.kill(os.getpid(), 11)")
+    done = edge_app(
+        tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_MODEL=MODEL, EDGE_APP_LOG="out.jsonl"
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"problem  {check:<10} crashes on import (signal 11)" in done.stdout
+    assert f"warning  {lost:<10} not examined: it needs {check}" in done.stdout
+    assert "ok       log" in done.stdout
+
+
+def test_a_camera_that_does_without_the_crashing_library_is_examined(tmp_path: Path) -> None:
+    """A picamera2 that crashes is in nobody's way but its own."""
+    fake(tmp_path, "picamera2", "import os; os.kill(os.getpid(), 11)")
     done = edge_app(
         tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_SOURCE="synthetic", EDGE_APP_MODEL=MODEL
     )
