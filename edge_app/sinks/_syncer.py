@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -44,7 +45,6 @@ class Syncer:
         if not self._period_s:
             return
         with self._lock:
-            error, self._error = self._error, None
             if not self._has_current:
                 self._waiting.append(os.dup(descriptor))
                 self._has_current = True
@@ -52,8 +52,7 @@ class Syncer:
             self._thread = threading.Thread(target=self._run, name="fsync", daemon=True)
             self._thread.start()
         self._is_due.set()
-        if error is not None:
-            raise error
+        self._raise_once()
 
     def changed_file(self) -> None:
         """Take note that what is written next goes to another file."""
@@ -61,17 +60,31 @@ class Syncer:
             self._has_current = False
 
     def close(self) -> None:
-        """Keep what waits, unless the disk hangs."""
+        """Keep what waits, unless the disk hangs.
+
+        Raises:
+            OSError: a call failed that was not told yet.
+        """
         self._is_ended.set()
         self._is_due.set()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
+        self._raise_once()
+
+    def _raise_once(self) -> None:
+        with self._lock:
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _run(self) -> None:
-        while not self._is_ended.is_set():
+        is_last = False
+        while not is_last:
             self._is_due.wait()
             self._pause(self._period_s)
+            # In this order: an end that comes after the look sets it again, and one more round keeps the rest.
             self._is_due.clear()
+            is_last = self._is_ended.is_set()
             self._keep()
 
     def _keep(self) -> None:
@@ -81,6 +94,8 @@ class Syncer:
             try:
                 self._sync(descriptor)
             except OSError as error:
-                self._error = error
+                if error.errno != errno.EINVAL:  # fsync(2): a pipe or a device, which keeps nothing
+                    with self._lock:
+                        self._error = error
             finally:
                 os.close(descriptor)

@@ -82,16 +82,27 @@ class Log:
         self._keep(result)
 
     def close(self) -> None:
-        """Close the file; stdout stays open."""
-        self._syncer.close()
-        self._let_go()
+        """Close the file; stdout stays open.
+
+        Raises:
+            SinkError: the disk did not keep the last lines.
+        """
+        try:
+            self._syncer.close()
+        except OSError as error:
+            raise self._not_kept(error) from error
+        finally:
+            self._let_go()
 
     def _keep(self, result: Result) -> None:
         self._begun_s = result.done_s if self._begun_s is None else self._begun_s
         try:
             self._syncer.written(self._descriptor)
         except OSError as error:
-            raise SinkError(f"the disk does not keep {self._path}: {error.strerror}") from error
+            raise self._not_kept(error) from error
+
+    def _not_kept(self, error: OSError) -> SinkError:
+        return SinkError(f"the disk does not keep {self._path}: {error.strerror}")
 
     def _let_go(self) -> None:
         if self._path is not None and self._descriptor >= 0:

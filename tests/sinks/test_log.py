@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from edge_app.errors import SinkError, StartError
 from edge_app.records import Result, Verdict
 from edge_app.sinks import log
-from edge_app.sinks._base import Request
+from edge_app.sinks._base import Guard, Request
+from edge_app.sinks._syncer import Syncer
 from tests.conftest import ROOT
 from tests.results import OK, OUTAGE, UNKNOWN, result
 
@@ -317,6 +318,21 @@ def test_a_disk_that_turns_read_only_and_back(tmp_path: Path) -> None:
             (0, None),
             (3, 2),
         ]
+
+
+def test_the_end_tells_of_a_disk_that_did_not_keep_the_last_lines(tmp_path: Path) -> None:
+    """A last fsync that fails counts as one failure of the sink, and the file is closed all the same."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    sink = opened(tmp_path / "log")
+    sink._syncer = Syncer(3600.0, fail)
+    guard = Guard(sink)
+    guard.emit(result(), None)
+    guard.close()
+    guard.close()
+    assert (guard.failures, sink._descriptor) == (1, -1)
 
 
 def test_a_descriptor_that_went_bad_is_replaced(tmp_path: Path) -> None:

@@ -137,6 +137,44 @@ def test_the_end_keeps_what_waits(disk: Disk, file: IO[bytes]) -> None:
     assert disk.kept == [os.fstat(file.fileno()).st_ino]
 
 
+def test_what_is_written_during_the_last_call_is_kept(file: IO[bytes]) -> None:
+    """A line that comes while a call goes on, just before the end, is kept by one more; no descriptor stays."""
+    kept: list[int] = []
+    begun = threading.Event()
+
+    def sync(descriptor: int) -> None:
+        kept.append(os.fstat(descriptor).st_ino)
+        begun.set()
+        assert syncer._is_ended.wait(5)
+
+    syncer = Syncer(5.0, sync, lambda _: False)
+    syncer.written(file.fileno())
+    assert begun.wait(5)
+    syncer.written(file.fileno())
+    syncer.close()
+    assert kept == [os.fstat(file.fileno()).st_ino] * 2 and syncer._waiting == []
+
+
+def test_a_last_call_that_fails_is_told_once(disk: Disk, file: IO[bytes]) -> None:
+    """No write comes after the last call, so the end tells that it failed; ending again says nothing."""
+    disk.error = OSError(5, "Input/output error")
+    syncer = Syncer(3600.0, disk.sync)
+    syncer.written(file.fileno())
+    with pytest.raises(OSError, match="Input/output error"):
+        syncer.close()
+    syncer.close()
+
+
+def test_what_is_no_file_is_no_failure() -> None:
+    """A pipe has nothing to keep; that the system refuses the call is no failing disk."""
+    reader, writer = os.pipe()
+    syncer = Syncer(3600.0)
+    syncer.written(writer)
+    syncer.close()
+    os.close(writer)
+    os.close(reader)
+
+
 def test_no_descriptor_is_left(disk: Disk, file: IO[bytes]) -> None:
     """Thousands of calls leave as many descriptors open as before."""
     before = len(list(Path("/proc/self/fd").iterdir()))
