@@ -17,7 +17,8 @@ from typing import Any
 
 from edge_app.errors import SinkError, StartError
 from edge_app.records import Picture, Result
-from edge_app.sinks._base import Request, Sink, When
+from edge_app.sinks._base import Request, Sink
+from edge_app.sinks._choosing import Chooser
 from edge_app.sinks._ledger import Ledger
 from edge_app.sinks._syncer import Syncer
 
@@ -73,7 +74,8 @@ class Log:
         except BrokenPipeError:
             self._request.stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
         except OSError as error:
-            self._ledger.lost(result)
+            if self._chosen.miss(result):
+                self._ledger.lost(result)
             if error.errno in _DESCRIPTOR_IS_BAD:
                 self._let_go()
             raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
@@ -172,30 +174,6 @@ class Log:
                 newer.replace(older)
         if not self._request.keep:
             path.unlink()
-
-
-class Chooser:
-    """Which results are written.
-
-    Args:
-        when: see `Request.when`.
-        period_s: of "periodic" and of the heartbeat of "change".
-    """
-
-    def __init__(self, when: When, period_s: float) -> None:
-        self._when, self._period_s = when, period_s
-        self._last: tuple[str, str | None] | None = None
-        self._written_s = 0.0
-
-    def wants(self, result: Result) -> bool:
-        """Say whether this one is to be written."""
-        if self._when == "every" or self._last is None or result.done_s - self._written_s >= self._period_s:
-            return True
-        return self._when == "change" and self._last != (result.verdict.state, result.verdict.label)
-
-    def remember(self, result: Result) -> None:
-        """Take note that this one has been written."""
-        self._last, self._written_s = (result.verdict.state, result.verdict.label), result.done_s
 
 
 def mend_tail(descriptor: int) -> int:

@@ -257,6 +257,45 @@ def test_a_gap_is_told_in_the_line_after_it(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("when", "lost"), [("every", 91), ("change", 3), ("periodic", 2)])
+def test_a_gap_counts_the_lines_that_are_missing(when: str, lost: int, tmp_path: Path) -> None:
+    """Attempts are not lines: what a disk with room would hold is counted, and told with the first result after it.
+
+    With `change` those are the unknown of second 40, the label of 50 and the heartbeat of 110; with `periodic` those
+    of 60 and 120.
+    """
+    path = tmp_path / "log"
+    sink = opened(path, when=when, period_s=60.0)
+    sink.emit(result(frame=0, done_s=0.0), None)
+    with largest_file(path.stat().st_size + 10):
+        for second in range(31, 122):
+            shown = UNKNOWN if 40 <= second < 50 else OK
+            if sink._chosen.wants(result(shown, done_s=float(second))):
+                with pytest.raises(SinkError):
+                    sink.emit(result(shown, frame=second, done_s=float(second)), None)
+    sink.emit(result(frame=122, done_s=122.0), None)
+    assert [(line["frame"], line.get("gap", {}).get("lines")) for line in lines_of(path)] == [(0, None), (122, lost)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(), st.integers(0, 3), st.floats(0, 1, exclude_max=True), st.integers(0, 5000))
+def test_wherever_a_line_is_torn(source: str, lines: int, share: float, zeros: int) -> None:
+    """Whatever the line and wherever it ends, zeros or not: it is cut off and counted, and the lines before it stay."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        whole = b"".join(log.encode(result(frame=number)) for number in range(lines))
+        line = log.encode(result(source=source))
+        torn = line[: 1 + int(share * (len(line) - 1))].removesuffix(b"\n") + b"\0" * zeros
+        path.write_bytes(whole + torn)
+        sink = opened(path, sync_s=0)
+        sink.emit(result(frame=lines), None)
+        sink.close()
+        assert path.read_bytes().startswith(whole) and frames(path) == list(range(lines + 1))
+        assert lines_of(path)[-1]["gap"] == {"torn_bytes": len(torn)}
+
+
 def test_a_torn_line_is_told_too(tmp_path: Path) -> None:
     """How much a power cut left of a line stands in the first line of the next run."""
     path = tmp_path / "log"
