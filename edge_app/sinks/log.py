@@ -111,6 +111,7 @@ class Log:
             with contextlib.suppress(OSError):  # A descriptor that is bad cannot be closed either.
                 os.close(self._descriptor)
         self._descriptor, self._begun_s = -1, None
+        self._is_rotation_broken = False  # Perhaps only because of what made the descriptor bad.
         self._syncer.changed_file()
 
     def _open(self) -> int:
@@ -134,7 +135,10 @@ class Log:
             while written < len(line):  # Short: the disk is full, as the next attempt will say, or just made room.
                 written += os.write(self._descriptor, line[written:])
         except OSError:
-            self._take_back(written)
+            try:
+                self._take_back(written)
+            except OSError:
+                self._let_go()  # Opening it anew mends its end; until then nothing may be appended.
             raise
 
     def _take_back(self, written: int) -> None:

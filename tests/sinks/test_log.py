@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -223,6 +224,23 @@ def test_a_line_that_fits_only_in_part_is_taken_back(room: int, tmp_path: Path) 
     assert frames(path) == [0, 2]
 
 
+def test_a_line_that_cannot_be_taken_back_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When not even the cutting off works, nothing is appended to the half line: the next opening cuts it off."""
+    path = tmp_path / "log"
+    sink = opened(path)
+    sink.emit(result(frame=0), None)
+
+    def refuse(descriptor: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with largest_file(path.stat().st_size + 50), monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(SinkError, match="File too large"):
+            sink.emit(result(frame=1), None)
+    sink.emit(result(frame=2), None)
+    assert [(line["frame"], line.get("gap", {}).get("torn_bytes")) for line in lines_of(path)] == [(0, None), (2, 50)]
+
+
 def test_a_full_disk_is_said_and_named() -> None:
     """The system's "no space left" is a SinkError that names the file."""
     sink = opened(Path("/dev/full"))
@@ -357,6 +375,47 @@ def test_a_disk_that_turns_read_only_and_back(tmp_path: Path) -> None:
             (0, None),
             (3, 2),
         ]
+
+
+@contextmanager
+def sd_card(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Mount an ext4 file system that an error turns read-only, as on a Pi; yield its folder and its image."""
+    disk, image = folder / "card", folder / "card.img"
+    disk.mkdir()
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("mkfs.ext4 missing; sudo apt install e2fsprogs")
+    with image.open("wb") as file:
+        file.truncate(8 * 2**20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    mounted = subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"mounting an image takes root and a loop device: {mounted.stderr.decode().strip()}")
+    try:
+        yield disk, image
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_real_disk_that_errs_and_is_mended(tmp_path: Path) -> None:
+    """An ext4 error under an open file, just when it is to be rotated: once mended, the log goes on and rotates on."""
+    with sd_card(tmp_path) as (disk, image):
+        sink = opened(disk / "log", max_bytes=2 * len(log.encode(result())) + 50, sync_s=0)
+        for number in (0, 1):
+            sink.emit(result(frame=number), None)
+        os.fsync(sink._descriptor)
+        device = disk.stat().st_dev
+        name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
+        Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("a test")
+        for number in (2, 3):
+            with pytest.raises(SinkError, match="Read-only file system"):
+                sink.emit(result(frame=number), None)
+        subprocess.run(["umount", disk], check=True)  # which an open descriptor would forbid
+        assert subprocess.run(["e2fsck", "-p", image], capture_output=True, check=False).returncode <= 1  # mended
+        subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+        sink.emit(result(frame=4), None)
+        sink.close()
+        assert (frames(disk / "log.1"), frames(disk / "log")) == ([0, 1], [4])
+        assert lines_of(disk / "log")[0]["gap"]["lines"] == 2
 
 
 def test_the_end_tells_of_a_disk_that_did_not_keep_the_last_lines(tmp_path: Path) -> None:
