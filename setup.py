@@ -19,7 +19,8 @@ EXTRAS = {
         "pooch[progress]>=1.8",
         "matplotlib>=3.8",
     ],
-    "notebook": ["nbclient>=0.10", "ipykernel>=6", "nbformat>=5"],
+    # IPython 9 wants newer typing-extensions than the converter of [train] bears: pip searched for minutes.
+    "notebook": ["nbclient>=0.10", "ipykernel>=6,<7.3", "ipython>=8,<9", "nbformat>=5"],
     "test": ["pytest>=8", "hypothesis>=6", "jsonschema>=4", "scikit-image>=0.25", "scikit-learn>=1.5", "pillow>=10"],
     "check": ["ruff==0.17.6", "mypy==2.4.1"],
 }
