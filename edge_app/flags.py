@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import (
     BaseSettings,
     CliPositionalArg,
-    CliSettingsSource,
     CliSubCommand,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from pydantic_settings.exceptions import SettingsError
 
 from edge_app import config
-from edge_app.errors import UsageError
 
 
 class Group(BaseSettings):
@@ -43,7 +38,7 @@ class Group(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Believe only what `cli` hands over: by itself the class would read $PATH for `--path`."""
+        """Believe only what `command_line` hands over: by itself the class would read $PATH for `--path`."""
         return (init_settings,)
 
 
@@ -342,71 +337,3 @@ class App(Group):
     doctor: CliSubCommand[Doctor]
     service: CliSubCommand[Service]
     config_: CliSubCommand[Config] = Field(alias="config")
-
-
-# What a value is called in the help, by the name of its type.
-_METAVARS = {
-    "str": "TEXT",
-    "int": "N",
-    "float": "X",
-    "Path": "FILE",
-    "list[str]": "NAME[:ARGUMENT]",
-    "list[Path]": "FILE",
-}
-_EMPTY_DEFAULTS = (" (default: None)", " (default: [])", " (default: False)")
-
-
-def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
-    """Add a flag with a readable name for its value, and without a default that says nothing."""
-    if details.get("metavar") in _METAVARS:
-        details["metavar"] = _METAVARS[details["metavar"]]
-    for empty in _EMPTY_DEFAULTS:
-        details["help"] = (details.get("help") or "").replace(empty, "")
-    return parser.add_argument(*names, **details)
-
-
-def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
-    """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
-    details["help"] = (details.get("help") or "").strip().partition("\n")[0]
-    details["description"] = inspect.cleandoc(details.get("description") or "")  # Python 3.13 strips it by itself
-    return subparsers.add_parser(name, **details)
-
-
-def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
-    """Read the command line.
-
-    Returns:
-        Name of the command ("models show"), its class, and the flags given, unchecked; ("", App, ...) for none.
-
-    Raises:
-        SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
-        UsageError: a flag that may be given more than once has brackets that do not match.
-    """
-    try:
-        given: dict[str, Any] = CliSettingsSource[Any](
-            App,
-            cli_prog_name="edge-app",
-            cli_parse_args=list(arguments),
-            add_argument_method=_add_argument,
-            add_parser_method=_add_parser,
-        )()
-    except SettingsError as error:
-        raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
-    words: list[str] = []
-    kind: type[Group] = App
-    while True:
-        chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
-        if not chosen:
-            return " ".join(words), kind, {k: v for k, v in given.items() if k not in _subcommands(kind)}
-        words.append(chosen[0])
-        kind, given = _subcommands(kind)[chosen[0]], given[chosen[0]]
-
-
-def _subcommands(kind: type[Group]) -> dict[str, type[Group]]:
-    """Return a command's own commands by the word that chooses them."""
-    found = {}
-    for name, field in kind.model_fields.items():
-        classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
-        if classes and issubclass(classes[0], Group):
-            found[field.alias or name] = classes[0]
-    return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edge_app import cli, flags
+from edge_app import command_line, commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -33,14 +33,20 @@ def readme_commands() -> list[list[str]]:
 @pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
 def test_readme_commands_are_commands(words: list[str]) -> None:
     """Every command in the README is accepted as it stands: command, flags and values."""
-    name, kind, given = flags.parse(words)
-    assert name in cli._COMMANDS
-    cli._settle(name, kind, given)
+    name, kind, given = command_line.parse(words)
+    assert name in commands.COMMANDS
+    command_line.settle(name, kind, given)
 
 
 def test_readme_shows_a_dozen_commands() -> None:
     """The search above finds what it is to check."""
     assert len(readme_commands()) >= 10
+
+
+def test_the_command_reference_is_complete() -> None:
+    """docs/commands.md has every command; that it is up to date, `make docs-check` says."""
+    reference = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert set(re.findall(r"^## edge-app ?(.*)$", reference, re.MULTILINE)) == {*commands.COMMANDS, "models", "service"}
 
 
 def test_readme_links_lead_somewhere() -> None:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["__main__"],
     ["cli"],
+    ["commands"],
+    ["command_line"],
     ["session", "doctor"],
     ["flags", "train"],
     ["report"],

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 
-MODELS = ("models", "models list", "models show", "models verify", "models schema")
-COMMANDS = ("", "run", "sources", *MODELS, "evaluate", "train", "config")
+COMMANDS = (
+    *("", "run", "sources", "models", "models list", "models show", "models verify", "models schema"),
+    *("bench", "evaluate", "train", "doctor"),
+    *("service", "service install", "service uninstall", "service status", "config"),
+)
 WIDTH = "100"
 
 

@@ -1,0 +1,105 @@
+"""From the words of the command line to checked settings: flags over environment over file over defaults."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import CliSettingsSource
+from pydantic_settings.exceptions import SettingsError
+
+from edge_app import config, flags
+from edge_app.errors import UsageError
+
+# What a value is called in the help, by the name of its type.
+_METAVARS = {
+    "str": "TEXT",
+    "int": "N",
+    "float": "X",
+    "Path": "FILE",
+    "list[str]": "NAME[:ARGUMENT]",
+    "list[Path]": "FILE",
+}
+_EMPTY_DEFAULTS = (" (default: None)", " (default: [])", " (default: False)")
+
+
+def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
+    """Add a flag with a readable name for its value, and without a default that says nothing."""
+    if details.get("metavar") in _METAVARS:
+        details["metavar"] = _METAVARS[details["metavar"]]
+    for empty in _EMPTY_DEFAULTS:
+        details["help"] = (details.get("help") or "").replace(empty, "")
+    return parser.add_argument(*names, **details)
+
+
+def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
+    """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
+    details["help"] = (details.get("help") or "").strip().partition("\n")[0]
+    details["description"] = inspect.cleandoc(details.get("description") or "")  # Python 3.13 strips it by itself
+    return subparsers.add_parser(name, **details)
+
+
+def parse(arguments: Sequence[str]) -> tuple[str, type[flags.Group], dict[str, Any]]:
+    """Read the command line.
+
+    Returns:
+        Name of the command ("models show"), its class, and the flags given, unchecked; ("", flags.App, ...) for none.
+
+    Raises:
+        SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
+        UsageError: a flag that may be given more than once has brackets that do not match.
+    """
+    try:
+        given: dict[str, Any] = CliSettingsSource[Any](
+            flags.App,
+            cli_prog_name="edge-app",
+            cli_parse_args=list(arguments),
+            add_argument_method=_add_argument,
+            add_parser_method=_add_parser,
+        )()
+    except SettingsError as error:
+        raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
+    words: list[str] = []
+    kind: type[flags.Group] = flags.App
+    while True:
+        chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
+        if not chosen:
+            return " ".join(words), kind, {k: v for k, v in given.items() if k not in _subcommands(kind)}
+        words.append(chosen[0])
+        kind, given = _subcommands(kind)[chosen[0]], given[chosen[0]]
+
+
+def settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
+    """Put flags over environment over file over defaults, and check the flags.
+
+    Raises:
+        ConfigError: file or environment are wrong.
+        UsageError: a flag's value is wrong; all of them are named.
+    """
+    if kind is flags.App:
+        return flags.App.model_construct(version=bool(given.get("version")))
+    # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
+    shared = [name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section])]
+    settings = {}
+    if shared:
+        file = Path(given["config"]) if given.get("config") else None
+        layers = config.load(file, for_service=bool(given.get("service")))
+        settings = {name: layers[name].value for name in shared}
+    try:
+        return kind.model_validate(settings | given)
+    except ValidationError as error:
+        problems = [f"--{str(d['loc'][0]).replace('_', '-')}: {config.explain(d)}" for d in error.errors()]
+        raise UsageError("\n".join([*problems, f"see 'edge-app {words} --help'"])) from error
+
+
+def _subcommands(kind: type[flags.Group]) -> dict[str, type[flags.Group]]:
+    """Return a command's own commands by the word that chooses them."""
+    found = {}
+    for name, field in kind.model_fields.items():
+        classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
+        if classes and issubclass(classes[0], flags.Group):
+            found[field.alias or name] = classes[0]
+    return found
