@@ -1,4 +1,4 @@
-"""A Debian machine in QEMU to run edge-app in, booted and reached with the scripts of the rig (see README.md)."""
+"""A Debian machine in QEMU with this checkout's edge-app installed in it (see README.md)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.vm.qemu import ARCH, VM_DIR, Qemu
+
 ROOT = Path(__file__).parents[2]
-RIG = Path(os.environ.get("RIG") or ROOT.parent / "shared" / "rig")
-RIG_DIR = Path(os.environ.get("RIG_DIR") or "/tmp/rig")
 GUEST_PYTHON = "3.13"  # Debian 13's
-# glibc of the wheels: Debian 13 has 2.41.
-PLATFORMS = [f"manylinux{glibc}_x86_64" for glibc in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
+# Of the wheels: what Debian 13's glibc 2.41 runs.
+PROCESSOR = {"amd64": "x86_64", "arm64": "aarch64"}[ARCH]
+PLATFORMS = [f"manylinux{glibc}_{PROCESSOR}" for glibc in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
 BIN = "/opt/tried/bin"  # /opt/edge-app is what `service install` makes
+SHARE = "/mnt/share"
 
 
 @dataclass(frozen=True)
@@ -24,69 +26,59 @@ class Image:
     """What a machine boots from and what is installed in it.
 
     Attributes:
-        name: of the image, in RIG_DIR.
+        name: of the image.
         debian: packages besides those every image has.
+        sees_debian: whether edge-app's environment sees Debian's Python packages.
         wheels: packages from PyPI that edge-app's wheel does not ask for itself.
         sources: the same, where PyPI has no wheel.
     """
 
     name: str
     debian: tuple[str, ...] = ()
+    sees_debian: bool = False
     wheels: tuple[str, ...] = ("opencv-python-headless",)
     sources: tuple[str, ...] = ()
 
 
 @dataclass
 class Machine:
-    """One machine. It has its own disk on top of the image, so that others may run from the same image.
+    """One machine.
 
     Attributes:
         image: what it boots from.
-        was_running: somebody else started it, who may want to keep it.
+        was_running: an earlier run of the tests left it running (`KEEP=1`).
     """
 
     image: Image
     was_running: bool = field(default=False, init=False)
 
-    @property
-    def name(self) -> str:
-        """Name of the folder in RIG_DIR."""
-        return f"edge-app-{self.image.name}"
+    def __post_init__(self) -> None:
+        self.qemu = Qemu(self.image.name, self.image.debian)
 
     @property
     def share(self) -> Path:
         """Folder on the host that is `guest_share` in the guest."""
-        return RIG_DIR / "share" / self.name
+        return self.qemu.share
 
     @property
     def guest_share(self) -> str:
         """Folder in the guest that is `share` on the host."""
-        return f"/mnt/share/{self.name}"
+        return SHARE
 
     def start(self) -> None:
         """Build the image if there is none, boot, install edge-app. A machine that runs already is used as it is."""
-        started_s = time.monotonic()
-        image = RIG_DIR / self.image.name
-        if not (image / "root.ext4").exists():
-            self._rig("build.sh", 2400, NAME=self.image.name, EXTRA=" ".join(self.image.debian))
-            print(f"{self.image.name}: built in {time.monotonic() - started_s:.0f} s")
-        folder = RIG_DIR / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        for part in ("vmlinuz", "initrd.img", "root.ext4"):
-            if not (folder / part).exists():
-                (folder / part).symlink_to(image / part)
-        self.was_running = (folder / "port").exists() and not self.run("true", 30, is_checked=False).returncode
+        self.qemu.build()
+        self.was_running = self.qemu.is_running
         if not self.was_running:
-            self._rig("run.sh", 600, "start")
-        booted_s = time.monotonic()
+            self.qemu.boot()
+        started_s = time.monotonic()
         self._install()
-        now_s = time.monotonic()
-        print(f"{self.name}: booted in {booted_s - started_s:.0f} s, edge-app installed in {now_s - booted_s:.0f} s")
+        print(f"{self.qemu.folder.name}: edge-app installed in {time.monotonic() - started_s:.0f} s")
 
     def stop(self) -> None:
-        """Power off, unless it ran before."""
-        if not self.was_running:
-            self._rig("run.sh", 200, "stop")
+        """Power off, unless it ran before or is to be kept."""
+        if not (self.was_running or os.environ.get("KEEP")):
+            self.qemu.power_off()
 
     def run(self, script: str, timeout_s: float = 180, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a bash script in the guest as root.
@@ -94,32 +86,22 @@ class Machine:
         Raises:
             AssertionError: it ended with an error, and `is_checked`.
         """
-        done = subprocess.run(
-            [str(RIG / "run.sh"), "exec"], input=script, text=True, capture_output=True, timeout=timeout_s,
-            env=self._environment(), check=False,
-        )  # fmt: skip
+        done = self.qemu.run(script, timeout_s)
         if is_checked:
             assert done.returncode == 0, f"{script}\nended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
 
-    def _rig(self, script: str, timeout_s: float, *arguments: str, **settings: str) -> None:
-        command = [str(RIG / script), *arguments]
-        subprocess.run(command, timeout=timeout_s, env=self._environment() | settings, check=True)
-
-    def _environment(self) -> dict[str, str]:
-        return os.environ | {"ARCH": "amd64", "SUITE": "trixie", "RIG_DIR": str(RIG_DIR), "NAME": self.name}
-
     def _install(self) -> None:
         """Make a virtual environment in the guest and install this checkout's wheel in it, offline."""
         wheels = self.share / "wheels"
-        shutil.rmtree(self.share, ignore_errors=True)
-        wheels.mkdir(parents=True)
+        self.qemu.empty_share()
+        wheels.mkdir()
         for file in self._downloaded():
             shutil.copy(file, wheels)
         own = build_wheel(self.share)
         shutil.copytree(Path(__file__).parent / "guest", self.share / "guest")
         pip = f"{BIN}/pip install -q --disable-pip-version-check --no-index --find-links {self.guest_share}/wheels"
-        system = "--system-site-packages" if self.image.debian else ""
+        system = "--system-site-packages" if self.image.sees_debian else ""
         sdists = "".join(f"{pip} --no-build-isolation {name}\n" for name in self.image.sources)
         self.run(
             f"""set -e
@@ -132,7 +114,7 @@ class Machine:
 
     def _downloaded(self) -> list[Path]:
         """Fetch what the wheel needs for the guest's Python; pip leaves alone what is there already."""
-        folder = RIG_DIR / "wheels" / self.name
+        folder = VM_DIR / "wheels" / f"{self.image.name}-{ARCH}"
         folder.mkdir(parents=True, exist_ok=True)
         pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "-d", str(folder)]
         abi = GUEST_PYTHON.replace(".", "")
