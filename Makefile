@@ -3,10 +3,11 @@ VENV ?= .venv
 PYTHON ?= python3
 ENVIRONMENT = PYTHON="$(PYTHON)" OPENCV="$(OPENCV)" tools/environment.sh
 ARGS ?=
+ARCH ?= amd64
 OPENCV ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check vm-test clean
+.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check endurance-test vm-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,9 +55,13 @@ notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (wit
 
 check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
 
-vm-test: ## the tests that boot Debian machines with virtual cameras (ten minutes; images: three more, once)
+endurance-test: ## a million frames, a thousand damaged models, a simulated day of outages (a quarter of an hour)
 	@$(ENVIRONMENT) $(VENV) test
-	$(VENV)/bin/python -m pytest -s tests/vm $(ARGS)
+	$(VENV)/bin/python -m pytest -s tests/endurance $(ARGS)
+
+vm-test: ## boot Debian machines with cameras, install the service, let things fail (ARCH=arm64: a Pi 4's core)
+	@$(ENVIRONMENT) $(VENV) test
+	ARCH=$(ARCH) $(VENV)/bin/python -m pytest -s tests/vm $(ARGS)
 
 clean: ## remove the environments
 	rm -rf $(VENV) $(VENV)-tflite-runtime build *.egg-info

@@ -59,7 +59,7 @@ def test_readme_links_lead_somewhere() -> None:
 def test_make_lists_its_targets() -> None:
     """Bare `make` names every target the README and CONTRIBUTING speak of."""
     listed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
-    for target in ("run", "test", "check", "notebook", "vm-test"):
+    for target in ("run", "test", "check", "notebook", "endurance-test", "vm-test"):
         assert f"make {target} " in listed
 
 

@@ -1,4 +1,4 @@
-"""The machines, each started for the one module of tests that needs it, and what they are shown."""
+"""The machines, the service installed in one of them, and what they are shown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from tests.vm import known_pictures
 from tests.vm.known_pictures import Expected
-from tests.vm.machine import Image, Machine
+from tests.vm.machine import BIN, Image, Machine
 from tests.vm.qemu import ARCH
+from tests.vm.unit import Unit, install
 
-PLAIN = Image("plain")
+# v4l2loopback is compiled for the guest's kernel, which would take too long under emulation.
+PLAIN = Image("plain", debian=("v4l2loopback-dkms", "linux-headers-amd64") if ARCH == "amd64" else ())
 LIBCAMERA = Image(
     "libcamera",
     # picamera2's requirements that Debian has, and what compiles PiDNG, which has no wheel.
@@ -49,7 +51,7 @@ def _running(image: Image) -> Iterator[Machine]:
         machine.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plain() -> Iterator[Machine]:
     """Run Debian with the kernel's virtual V4L2 camera."""
     yield from _running(PLAIN)
@@ -59,6 +61,13 @@ def plain() -> Iterator[Machine]:
 def libcamera() -> Iterator[Machine]:
     """Run Debian with libcamera's virtual cameras and picamera2."""
     yield from _running(LIBCAMERA)
+
+
+@pytest.fixture(scope="session")
+def unit(plain: Machine) -> Iterator[Unit]:
+    """Install the service."""
+    yield install(plain)
+    plain.run(f"{BIN}/edge-app service uninstall --purge", is_checked=False)
 
 
 @pytest.fixture(scope="session")
