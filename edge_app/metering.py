@@ -51,10 +51,14 @@ class FpsMeter:
 
 
 class LatencyMeter:
-    """Percentiles of the last `LATENCY_WINDOW` values."""
+    """Percentiles of the last values.
 
-    def __init__(self) -> None:
-        self._values: deque[float] = deque(maxlen=LATENCY_WINDOW)
+    Args:
+        window: how many are kept.
+    """
+
+    def __init__(self, window: int = LATENCY_WINDOW) -> None:
+        self._values: deque[float] = deque(maxlen=window)
 
     def add(self, milliseconds: float) -> None:
         """Take in one value."""

@@ -1,26 +1,36 @@
-"""What a reader of the log has to know beside the results: lines that are missing, and a clock that was set."""
+"""What a reader of the log has to know beside the results: what was left out or is missing, a clock that was set."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from edge_app.metering import STAGES_WINDOW, LatencyMeter
 from edge_app.records import Result
 
 WORTH_TELLING_S = 1.0  # NTP's steps are larger, its slewing is not.
+RANKS = (50, 90, 99, 100)
 
 
 class Ledger:
     """Keeps count between two written lines.
 
     Args:
-        torn_bytes: what was cut off the end of the file.
+        is_selective: results are left out on purpose, and the next line sums them up.
     """
 
-    def __init__(self, torn_bytes: int = 0) -> None:
-        self._torn_bytes = torn_bytes
+    def __init__(self, is_selective: bool) -> None:
+        self._is_selective = is_selective
+        self._classified, self._latencies = 0, LatencyMeter(STAGES_WINDOW)
+        self._torn_bytes = 0
         self._lost = 0
         self._lost_since_s = 0.0
         self._offset_s: float | None = None  # wall clock less monotonic clock
+
+    def saw(self, result: Result) -> None:
+        """Take note of a result, written or not."""
+        if self._is_selective and result.verdict.state != "outage":
+            self._classified += 1
+            self._latencies.add(result.latency_ms)
 
     def torn(self, size: int) -> None:
         """Take note of half a line that was cut off."""
@@ -35,6 +45,10 @@ class Ledger:
     def owed(self, result: Result) -> dict[str, Any]:
         """Return the fields that the line of a result has to carry."""
         fields: dict[str, Any] = {}
+        if self._classified:
+            ranks = zip(RANKS, self._latencies.percentiles(*RANKS), strict=True)
+            latencies = {f"latency_p{rank}_ms": round(value, 3) for rank, value in ranks}
+            fields["since_last"] = {"classified": self._classified, **latencies}
         gap: dict[str, Any] = {}
         if self._lost:
             gap |= {"lines": self._lost, "seconds": round(result.done_s - self._lost_since_s, 3)}
@@ -51,6 +65,8 @@ class Ledger:
         """Take note that a result was written, and with it what was owed."""
         self._lost = self._torn_bytes = 0
         self._offset_s = _offset_s(result)
+        if self._classified:
+            self._classified, self._latencies = 0, LatencyMeter(STAGES_WINDOW)
 
 
 def _offset_s(result: Result) -> float:

@@ -459,6 +459,26 @@ def test_a_clock_that_is_set_is_told_once(tmp_path: Path) -> None:
     assert len(lines_of(tmp_path / "log")) == 30
 
 
+@pytest.mark.parametrize("when", ["every", "change", "periodic"])
+def test_what_is_left_out_is_summed_up(when: Any, tmp_path: Path) -> None:
+    """The next line says how many pictures there were since the last one, and how late; outages do not count."""
+    sink = opened(tmp_path / "log", when=when, period_s=10.0)
+    for second in range(21):
+        shown = OUTAGE if 12 <= second < 15 else OK
+        sink.emit(result(shown, frame=second, captured_s=500.0 + second, done_s=500.001 + second * 1.001), None)
+    sink.close()
+    lines = lines_of(tmp_path / "log")
+    for line in lines:
+        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+    told = [(line["frame"], line["since_last"]["classified"]) for line in lines if "since_last" in line]
+    expected = {"every": [], "change": [(0, 1), (10, 10), (12, 1), (15, 1)], "periodic": [(0, 1), (10, 10), (20, 7)]}
+    assert told == expected[when]
+    if when == "periodic":
+        figures = lines[-1]["since_last"]
+        assert figures["latency_p50_ms"] == pytest.approx(1 + 17, abs=0.5)
+        assert figures["latency_p100_ms"] == pytest.approx(1 + 20, abs=0.01)
+
+
 def test_an_old_file_is_rotated(tmp_path: Path) -> None:
     """Counted from the first line this run wrote: after `max_age_s` the next line begins a new file."""
     sink = opened(tmp_path / "log", max_age_s=10.0)
