@@ -7,7 +7,7 @@ ARCH ?= amd64
 OPENCV ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check endurance-test vm-test clean
+.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check bench-peers endurance-test vm-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (wit
 
 check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
 
+bench-peers: ## from decoded frame to label beside MediaPipe and a bare interpreter, in an environment of its own
+	tools/peers_environment.sh $(VENV)-peers
+	$(VENV)-peers/bin/python tools/bench_peers.py $(ARGS)
+
 endurance-test: ## a million frames, a thousand damaged models, a simulated day of outages (a quarter of an hour)
 	@$(ENVIRONMENT) $(VENV) test
 	$(VENV)/bin/python -m pytest -s tests/endurance $(ARGS)
@@ -64,4 +68,4 @@ vm-test: ## boot Debian machines with cameras, install the service, let things f
 	ARCH=$(ARCH) $(VENV)/bin/python -m pytest -s tests/vm $(ARGS)
 
 clean: ## remove the environments
-	rm -rf $(VENV) $(VENV)-tflite-runtime build *.egg-info
+	rm -rf $(VENV) $(VENV)-tflite-runtime $(VENV)-peers build *.egg-info

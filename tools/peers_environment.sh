@@ -1,0 +1,9 @@
+#!/bin/sh
+# Make an environment with edge-app beside MediaPipe, for tools/bench_peers.py. OpenCV is the one MediaPipe asks for.
+set -eu
+folder=$1
+stamp="$folder/.installed"
+if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
+[ -x "$folder/bin/python" ] || "${PYTHON:-python3}" -m venv "$folder"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2' -e .
+touch "$stamp"
