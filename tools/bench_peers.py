@@ -38,6 +38,10 @@ WARM_UP = 60
 def with_common_types(content: bytes) -> bytes:
     """Return an int8 model with a uint8 input of the same scale (zero-point + 128) and a float32 output."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    for buffer in model.buffers:
+        if buffer.offset:  # what lies behind the flatbuffer moves into it
+            data = content[buffer.offset : buffer.offset + buffer.size]
+            buffer.data, buffer.offset, buffer.size = np.frombuffer(data, np.uint8), 0, 0
     graph = model.subgraphs[0]
     inner_in, inner_out = graph.inputs[0], graph.outputs[0]
     outer_in = _copy(graph, inner_in, schema.TensorType.UINT8, b"pixels")
