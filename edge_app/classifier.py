@@ -92,8 +92,12 @@ class Classifier:
         package, module = import_runtime(options.runtime)
         self.runtime = f"{package} {version_of(package)}"
         self._interpreter = load_interpreter(module, model, options)
-        self._input = _only(self._interpreter.get_input_details(), "input", model)
-        self._output = _only(self._interpreter.get_output_details(), "output", model)
+        try:
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        except UnicodeDecodeError as error:
+            raise ModelRefused(f"{model.path} has tensors whose names are no text: damaged") from error
+        self._input = _only(inputs, "input", model)
+        self._output = _only(outputs, "output", model)
         self.shape = _input_shape(self._input, model)
         self.labels = _checked_labels(self._output, model)
         self.delegation = count_delegated(self._interpreter)
@@ -289,11 +293,11 @@ def count_delegated(interpreter: Any) -> Delegation | None:
     them, so the replaced ones are those between a DELEGATE's outputs and its inputs.
 
     Returns:
-        The count, or None where this runtime does not list its operators.
+        The count, or None where this runtime does not list its operators, or one's name is damaged.
     """
     try:
         operators = interpreter._get_ops_details()
-    except AttributeError:
+    except (AttributeError, UnicodeDecodeError):
         return None
     delegates = [op for op in operators if op["op_name"] == "DELEGATE"]
     ordinary = [op for op in operators if op["op_name"] != "DELEGATE"]

@@ -157,6 +157,16 @@ def test_mutated_files_never_crash_this_process(tmp_path: Path) -> None:
             assert "\n" not in str(refused)
 
 
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    """A damaged name of the output tensor is a refusal in one line, not a UnicodeDecodeError."""
+    content = (DATA / "mean_uint8.tflite").read_bytes()
+    damaged = content.replace(b"t1", b"\xe9\x28")
+    assert damaged != content
+    (tmp_path / "damaged.tflite").write_bytes(damaged)
+    with pytest.raises(ModelRefused, match=r"damaged\.tflite "):
+        classifier.load(str(tmp_path / "damaged.tflite"), DATA / "rgb.txt")
+
+
 def test_truncated_model_is_refused(tmp_path: Path) -> None:
     """Half a file is refused in one line, by the child process."""
     content = (model_card.shipped_folder() / "cifar10-lecture.tflite").read_bytes()
