@@ -92,12 +92,8 @@ class Classifier:
         package, module = import_runtime(options.runtime)
         self.runtime = f"{package} {version_of(package)}"
         self._interpreter = load_interpreter(module, model, options)
-        try:
-            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        except UnicodeDecodeError as error:
-            raise ModelRefused(f"{model.path} has tensors whose names are no text: damaged") from error
-        self._input = _only(inputs, "input", model)
-        self._output = _only(outputs, "output", model)
+        self._input = _only(self._interpreter.get_input_details(), "input", model)
+        self._output = _only(self._interpreter.get_output_details(), "output", model)
         self.shape = _input_shape(self._input, model)
         self.labels = _checked_labels(self._output, model)
         self.delegation = count_delegated(self._interpreter)
@@ -293,11 +289,11 @@ def count_delegated(interpreter: Any) -> Delegation | None:
     them, so the replaced ones are those between a DELEGATE's outputs and its inputs.
 
     Returns:
-        The count, or None where this runtime does not list its operators, or one's name is damaged.
+        The count, or None where this runtime does not list its operators.
     """
     try:
         operators = interpreter._get_ops_details()
-    except (AttributeError, UnicodeDecodeError):
+    except AttributeError:
         return None
     delegates = [op for op in operators if op["op_name"] == "DELEGATE"]
     ordinary = [op for op in operators if op["op_name"] != "DELEGATE"]
@@ -339,6 +335,9 @@ def _trial(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     interpreter.invoke()
+    # Whatever is asked of a model later on: names that are no text raise here, not in the process that classifies.
+    interpreter.get_output_details()
+    count_delegated(interpreter)
 
 
 def _nameless(path: str, content: bytes) -> Model:
