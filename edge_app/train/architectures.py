@@ -7,6 +7,7 @@ and batch normalisation have been folded into the weights: it takes raw pixels a
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +18,7 @@ MEAN = (125.3, 123.0, 113.9)
 STD = (63.0, 62.1, 66.7)
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """What all networks share.
 
     Attributes:
@@ -35,9 +36,9 @@ class Network(nn.Module):
         """Compute logits from pixels of 0..255."""
         return self.head((pixels - self.mean) / self.std)
 
+    @abstractmethod
     def head(self, normalised: Tensor) -> Tensor:
         """Compute logits from normalised pixels."""
-        raise NotImplementedError
 
     def prepare(self, pixels: Tensor) -> None:
         """Set what depends on the training pictures, (N, 3, H, W) of 0..255, before training."""
