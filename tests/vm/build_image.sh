@@ -33,8 +33,11 @@ if [ "$arch" = arm64 ] && [ "$host" != arm64 ]; then
   # The kernel hands ARM programs to qemu-user; flag F opens it now, since inside the tree it would not be found.
   binfmt=/proc/sys/fs/binfmt_misc
   [ -e $binfmt/register ] || mount -t binfmt_misc none $binfmt
-  magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'  # ELF, 64 bits, executable, AArch64
-  [ -e $binfmt/qemu-aarch64 ] || printf '%s' ":qemu-aarch64:M::$magic::/usr/bin/qemu-aarch64-static:F" > $binfmt/register
+  # ELF, 64 bits, little-endian; any ABI; executable at a fixed place (2) or at any (3); AArch64.
+  magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+  mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+  rule=":qemu-aarch64:M::$magic:$mask:/usr/bin/qemu-aarch64-static:F"
+  [ -e $binfmt/qemu-aarch64 ] || printf '%s' "$rule" > $binfmt/register
 fi
 
 sources=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2> /dev/null || true)
