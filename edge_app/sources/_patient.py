@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 SETTLING_S = 0.5  # A new device node belongs to root alone until udev has seen it.
 PERIOD_S = 1.0  # Between two outages.
+QUIET_S = 3.0  # An opening is no outage until it has taken this long.
 POLL_S = 0.25
 HUNG_S = 90.0  # Longer than any opening that ends by itself.
 DEVICES = Path("/dev")
@@ -75,7 +76,7 @@ class PatientSource:
         failures = 0
         while self._source is None and not self._stop.is_set():
             self._attempt = _Attempt(self._connect)
-            yield from self._outages_until(self._attempt.done.is_set)
+            yield from self._outages_until(self._attempt.done.is_set, quiet_s=0.0 if failures else QUIET_S)
             if self._attempt.done.is_set():
                 self._source = self._attempt.source
                 self._blame(self._attempt.error)
@@ -99,14 +100,15 @@ class PatientSource:
             log.warning("%s: %s; waiting for it", self._text, error)
         self._reason = str(error)
 
-    def _outages_until(self, is_over: Callable[[], bool]) -> Iterator[Outage]:
-        begun_s, told_s = self._clock(), -PERIOD_S
+    def _outages_until(self, is_over: Callable[[], bool], quiet_s: float = 0.0) -> Iterator[Outage]:
+        begun_s = self._clock()
+        due_s = begun_s + quiet_s
         while not is_over() and not self._stop.wait(POLL_S):
             now_s = self._clock()
             if now_s - begun_s > HUNG_S:
                 raise CameraHung(f"{self._text}: opening it has not ended for {now_s - begun_s:.0f} s")
-            if now_s - told_s >= PERIOD_S:
-                told_s = now_s
+            if now_s >= due_s:
+                due_s = now_s + PERIOD_S
                 yield Outage(self._reason, self._begun_s, now_s)
 
     def _is_due(self, delay_s: float) -> Callable[[], bool]:
