@@ -17,6 +17,8 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from edge_app.errors import DependencyMissing, RunError, StartError
+from edge_app.notify import DEGRADED
+from edge_app.sources import _v4l2
 
 log = logging.getLogger(__name__)
 
@@ -262,8 +264,8 @@ def systemctl(*arguments: str) -> str:
 
 
 _PROPERTIES = (
-    *("LoadState", "UnitFileState", "ActiveState", "SubState", "ActiveEnterTimestamp"),
-    *("Result", "ExecMainStatus", "NRestarts", "StatusText"),
+    *("LoadState", "UnitFileState", "ActiveState", "SubState", "ActiveEnterTimestamp", "StateChangeTimestamp"),
+    *("Result", "ExecMainStatus", "NRestarts", "StatusText", "MainPID"),
 )
 
 
@@ -281,17 +283,21 @@ _RESULTS = {
 
 
 def describe(found: Mapping[str, str]) -> str:
-    """Say in words how the service is doing.
+    """Say in words how the service is doing, and to root who else has a camera that the service waits for.
 
     Args:
         found: properties as `show` returns them.
     """
     if found.get("LoadState") != "loaded":
         return "not installed; run: sudo edge-app service install"
-    since = found.get("ActiveEnterTimestamp") or "never"
-    lines = [f"{found.get('ActiveState')} ({found.get('SubState')}) since {since}"]
+    # A reload changes the state for a moment, and does not count.
+    since = found.get("ActiveEnterTimestamp" if found.get("ActiveState") == "active" else "StateChangeTimestamp")
+    lines = [f"{found.get('ActiveState')} ({found.get('SubState')}) since {since or 'never'}"]
     if found.get("StatusText"):
         lines.append(found["StatusText"])
+    if found.get("StatusText", "").startswith(DEGRADED):
+        holders = ((node, _v4l2.holder(str(node), besides=int(found["MainPID"]))) for node in _v4l2.nodes())
+        lines += [f"{node} is in use by {holder}" for node, holder in holders if holder]
     if found.get("ActiveState") == "failed":
         code = found.get("ExecMainStatus", "")
         lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))

@@ -14,6 +14,7 @@ from edge_app.sinks._base import Guard
 
 log = logging.getLogger(__name__)
 
+DEGRADED = "degraded"  # the status begins with it while there is no picture
 STATUS_PERIOD_S = 10.0  # for figures; a change of state is told at once
 
 
@@ -96,7 +97,7 @@ def describe(result: Result, median_ms: float, slow_ms: float) -> str:
     """Say a result, and the median and 99th percentile of recent latencies, to a person who asks how things are."""
     verdict = result.verdict
     if verdict.state == "outage":
-        return f"degraded, no picture from {result.source}: {result.reason}"
+        return f"{DEGRADED}, no picture from {result.source}: {result.reason}"
     seen = verdict.label if verdict.label is not None else "unknown"
     dropped = f", {result.dropped} frames dropped" if result.dropped else ""
     speed = f"{result.fps:.1f} classifications/s, latency p50 {median_ms:.1f} p99 {slow_ms:.1f} ms"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from edge_app import install
 from edge_app.errors import DependencyMissing, RunError
 from edge_app.install import Places
+from edge_app.sources import _v4l2
 from tests.conftest import ROOT
 from tests.results import edge_app
 
@@ -49,6 +52,21 @@ def test_status_in_words() -> None:
         RUNNING | failed | {"Result": "core-dump", "ExecMainStatus": "11"}
     )
     assert "sudo edge-app service install" in install.describe({"LoadState": "not-found"})
+
+
+def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service that waits for a camera cannot see who has it; its status can. Itself it does not name."""
+    node = tmp_path / "video0"
+    node.touch()
+    monkeypatch.setattr(_v4l2, "nodes", lambda: [node])
+    degraded = RUNNING | {"StatusText": "degraded, no picture from webcam: /dev/video0 cannot be opened"}
+    script = "import sys; file = open(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script, node], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        assert f"{node} is in use by python" in install.describe(degraded | {"MainPID": "1"})
+        assert "in use" not in install.describe(RUNNING | {"MainPID": "1"})
+        assert "in use" not in install.describe(degraded | {"MainPID": str(other.pid)})
+        other.communicate(b"\n")
 
 
 def test_a_link_is_switched_and_a_foreign_folder_is_not(tmp_path: Path) -> None:

@@ -134,12 +134,17 @@ def _lasting_path(path: str) -> str:
     return path
 
 
-def holder(path: str) -> str | None:
-    """Return "name (pid N)" of a process that has the device open, as far as /proc shows it."""
-    target = os.path.realpath(path)
+def holder(path: str, besides: int | None = None) -> str | None:
+    """Return "name (pid N)" of another process that has the device open, as far as /proc shows it.
+
+    Args:
+        path: of the device.
+        besides: a process that does not count; None for this one.
+    """
+    target, own = os.path.realpath(path), str(besides or os.getpid())
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if str(link.readlink()) == target and link.parts[2] != str(os.getpid()):
+            if str(link.readlink()) == target and link.parts[2] != own:
                 name = Path("/proc", link.parts[2], "comm").read_text().strip()
                 return f"{name} (pid {link.parts[2]})"
         except OSError:

@@ -231,7 +231,8 @@ def _refusal(path: str) -> str:
     user = _v4l2.holder(path) if _LINUX else None
     if user:
         return f"{path} is in use by {user}; stop it or choose another camera"
-    return f"{path} cannot be opened: busy or not a camera; 'edge-app sources' lists the cameras"
+    # Of other users' processes /proc shows root alone which files they have open.
+    return f"{path} cannot be opened: in use by another user's program? 'sudo edge-app doctor' names it"
 
 
 def _fourcc_name(value: float) -> str:
