@@ -172,8 +172,8 @@ class Bench(Command):
     """Measure what a frame costs, stage by stage: prepared frames go through the pipeline as fast as it takes them.
 
     Several models, numbers of threads or delegates take turns on the same frames. Against the classic loop (decode all
-    of it, crop, shrink, invoke) the processor time of a frame is compared, and with decoding the entropy code alone,
-    which no loop can avoid. A board that is slowed down, or busy with something else, is said.
+    of it, crop, shrink, invoke) the processor time of a frame is compared, and of JPEG with decoding the entropy code
+    alone, which no loop can avoid. A board that is slowed down, or busy with something else, is said.
 
     Examples:
       edge-app bench

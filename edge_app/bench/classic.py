@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from edge_app import classifier
 from edge_app._opencv import cv2
+from edge_app.bench.frames import Kind, Reel
 from edge_app.classifier import Options
 from edge_app.model_card import Model
 
@@ -34,18 +36,20 @@ class Classic:
     Args:
         model: what classifies, the same as beside it.
         runtime: the same package as beside it.
+        kind: what the camera delivers.
     """
 
-    def __init__(self, model: Model, runtime: classifier.RuntimeName) -> None:
+    def __init__(self, model: Model, runtime: classifier.RuntimeName, kind: Kind) -> None:
+        self._decoded = _DECODERS[kind]
         module = classifier.import_runtime(runtime)[1]
         self._interpreter = classifier.load_interpreter(module, model, Options())
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         self._labels = model.labels
 
-    def label(self, jpeg: npt.NDArray[np.uint8]) -> str:
+    def label(self, raw: npt.NDArray[np.uint8]) -> str:
         """Return the label of one frame, as the camera delivered it."""
-        frame: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)  # as VideoCapture.read does
+        frame = self._decoded(raw)
         height, width = frame.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
@@ -66,19 +70,27 @@ class Classic:
         return np.clip(np.rint(rgb / np.float32(scale)) + zero_point, limits.min, limits.max).astype(dtype)
 
 
+# To BGR, as VideoCapture.read does.
+_DECODERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Any]] = {
+    "jpeg": lambda raw: cv2.imdecode(raw, cv2.IMREAD_COLOR),
+    "yuyv": lambda raw: cv2.cvtColor(raw, cv2.COLOR_YUV2BGR_YUYV),
+    "rgb": lambda raw: raw,
+}
+
+
 def entropy(jpeg: npt.NDArray[np.uint8]) -> None:
     """Decode one frame to an eighth of its sides: the entropy decoding, and little else."""
     cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_8)
 
 
-def cost(do: Any, jpegs: tuple[npt.NDArray[np.uint8], ...], count: int) -> Cost:
-    """Return what doing something with so many frames takes, after a few that do not count."""
-    for number in range(len(jpegs)):
-        do(jpegs[number])
+def cost(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel, count: int) -> Cost:
+    """Return what doing something with so many frames takes, after a round of all that does not count."""
+    for raw in reel.raw:
+        do(raw)
     taken_ms = np.empty(count)
     cpu_s = time.process_time()
     for number in range(count):
         begun_s = time.perf_counter()
-        do(jpegs[number % len(jpegs)])
+        do(reel.raw[number % len(reel.raw)])
         taken_ms[number] = (time.perf_counter() - begun_s) * 1e3
     return Cost((time.process_time() - cpu_s) / count * 1e3, taken_ms)

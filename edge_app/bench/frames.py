@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_app._opencv import cv2
 from edge_app.errors import DataError, PictureError
-from edge_app.pictures import ArrayPicture, JpegPicture
+from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources import folder
 from edge_app.sources._scenes import Film
@@ -33,13 +33,24 @@ class Reel:
 
     Attributes:
         title: what they are.
-        makers: each returns a picture as a camera would deliver it, at the cost it has for a camera.
-        jpegs: the bytes of each, (N,) uint8; none for other kinds.
+        kind: what the camera delivers.
+        raw: what it delivers: the bytes of a JPEG, (N,) uint8; YUYV, (H, W, 2); decoded, (H, W, 3) BGR.
     """
 
     title: str
-    makers: tuple[Callable[[], Picture], ...]
-    jpegs: tuple[npt.NDArray[np.uint8], ...] = ()
+    kind: Kind
+    raw: tuple[npt.NDArray[np.uint8], ...]
+
+    def picture(self, index: int) -> Picture:
+        """Return one of them, counted round and round, as a source makes it: at the cost it has for a camera."""
+        return _MAKERS[self.kind](self.raw[index % len(self.raw)])
+
+
+_MAKERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
+    "jpeg": JpegPicture,
+    "yuyv": YuyvPicture,
+    "rgb": lambda pixels: ArrayPicture(pixels, "bgr"),
+}
 
 
 def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
@@ -78,21 +89,16 @@ def _reel(what: str, pictures: list[Pixels], kind: Kind) -> Reel:
     height, width = pictures[0].shape[:2]
     quality = f" of quality {QUALITY}" if kind == "jpeg" else ""
     title = f"{what}, {width}x{height} {kind}{quality}"
+    return Reel(title, kind, tuple(_as_delivered(pixels, kind) for pixels in pictures))
+
+
+def _as_delivered(pixels: Pixels, kind: Kind) -> npt.NDArray[np.uint8]:
     if kind == "yuyv":
-        return Reel(title, tuple(_always(to_yuyv(pixels)) for pixels in pictures))
-    bgr = [np.ascontiguousarray(pixels[..., ::-1]) for pixels in pictures]
+        return to_yuyv(pixels)
+    bgr = np.ascontiguousarray(pixels[..., ::-1])
     if kind == "rgb":
-        return Reel(title, tuple(_always(ArrayPicture(pixels, "bgr")) for pixels in bgr))
-    jpegs = tuple(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].reshape(-1) for pixels in bgr)
-    return Reel(title, tuple(_parsing(data) for data in jpegs), jpegs)
-
-
-def _always(picture: Picture) -> Callable[[], Picture]:
-    return lambda: picture
-
-
-def _parsing(data: npt.NDArray[np.uint8]) -> Callable[[], Picture]:
-    return lambda: JpegPicture(data)
+        return bgr
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].reshape(-1)
 
 
 class Replay:
@@ -101,13 +107,13 @@ class Replay:
     is_sequence, is_live, dropped = True, False, 0
 
     def __init__(self, reel: Reel, count: int) -> None:
-        self.name, self._makers, self._count = reel.title, reel.makers, count
+        self.name, self._reel, self._count = reel.title, reel, count
 
     def __iter__(self) -> Iterator[Frame | Outage]:
         """Yield frames that are captured at the moment they are taken."""
         for index in range(self._count):
             now_s = time.monotonic()
-            yield Frame(index, now_s, now_s, self._makers[index % len(self._makers)]())
+            yield Frame(index, now_s, now_s, self._reel.picture(index))
 
     def close(self) -> None:
         """Do nothing: there is nothing to give back."""

@@ -129,18 +129,19 @@ def percentiles(values_ms: npt.NDArray[np.float64]) -> Percentiles:
 
 
 def yardsticks(classic: Classic, reel: Reel, frames: int, repetitions: int) -> list[Measurement]:
-    """Measure the classic loop and the entropy decoding alone on the same frames.
+    """Measure the classic loop on the same frames and, of JPEG, the entropy decoding alone.
 
     Args:
         classic: the loop, with the model that is compared.
-        reel: JPEG frames.
+        reel: the frames.
         frames: of each repetition.
         repetitions: of each.
     """
-    costs: dict[str, list[Cost]] = {"classic loop": [], "entropy decoding": []}
+    ways = {"classic loop": classic.label, **({"entropy decoding": entropy} if reel.kind == "jpeg" else {})}
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(repetitions):
-        costs["classic loop"].append(cost(classic.label, reel.jpegs, frames))
-        costs["entropy decoding"].append(cost(entropy, reel.jpegs, frames))
+        for name, way in ways.items():
+            costs[name].append(cost(way, reel, frames))
     return [_of_costs(name, found) for name, found in costs.items()]
 
 

@@ -17,7 +17,6 @@ from edge_app.bench.frames import Kind, Reel, drawn, photographs
 from edge_app.bench.measure import pipelines, yardsticks
 from edge_app.bench.report import Report
 from edge_app.classifier import Classifier, DelegateName, Options, RuntimeName
-from edge_app.errors import UsageError
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +60,9 @@ def bench(request: Request, progress: Callable[[str, int], Callable[[int], objec
         progress: given a title and a number of frames, returns who is told how many have been done.
 
     Raises:
-        UsageError: the classic loop is asked for frames that are no JPEG.
         ModelRefused: a model cannot be used.
         DataError: there are no pictures to measure on.
     """
-    if request.against_classic and request.kind != "jpeg":
-        raise UsageError("the classic loop reads JPEG; measure against it with --kind jpeg")
     about = machine.describe()
     if max(request.threads) > about.cores:
         log.warning("%d threads on %d cores: they wait for each other", max(request.threads), about.cores)
@@ -77,7 +73,9 @@ def bench(request: Request, progress: Callable[[str, int], Callable[[int], objec
     measurements = pipelines(cases, reel, request.frames, request.repetitions, progress("frames", total))
     if request.against_classic:
         model = model_card.read(request.models[0], request.labels)
-        measurements += yardsticks(Classic(model, request.runtime), reel, request.frames, request.repetitions)
+        measurements += yardsticks(
+            Classic(model, request.runtime, request.kind), reel, request.frames, request.repetitions
+        )
     hashes = {model: model_card.read(model, request.labels).sha256 for model in request.models}
     return Report(reel.title, about, before, machine.moment(), hashes, measurements, _peak_mb())
 
