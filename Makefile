@@ -7,7 +7,7 @@ ARCH ?= amd64
 OPENCV ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check bench-peers endurance-test vm-test clean
+.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check bench-figures bench-peers endurance-test vm-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (wit
 	$(VENV)/bin/python tools/execute_notebook.py docs/cnn_cifar10.ipynb
 
 check: lint types docs-check test test-tflite-runtime ## all that CI checks: format, lint, types, documentation, tests
+
+bench-figures: ## every figure of docs/performance.md beside its yardstick (a quarter of an hour; ARGS="yuyv loop")
+	@$(ENVIRONMENT) $(VENV) test
+	PYTHONPATH=. $(VENV)/bin/python tools/bench_figures.py $(ARGS)
 
 bench-peers: ## from decoded frame to label beside MediaPipe and a bare interpreter, in an environment of its own
 	tools/peers_environment.sh $(VENV)-peers

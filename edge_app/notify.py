@@ -57,6 +57,8 @@ class Notifier:
 
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Say READY at the first result, an outage included, and the state when it changes or its figures are old."""
+        if not self._address:
+            return
         now_s = self._clock()
         if result.verdict.state != "outage":
             self._latencies.add(result.latency_ms)

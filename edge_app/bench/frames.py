@@ -58,7 +58,7 @@ def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
     film, grain = Film(1, size_px, 30.0), np.random.default_rng(0)
     scenes = [film.frame_pixels(number * 30) for number in range(COUNT)]
     noisy = [np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes]
-    return _reel("drawn scenes", noisy, kind)
+    return of_pictures("drawn scenes", noisy, kind)
 
 
 def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
@@ -75,7 +75,7 @@ def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
             continue
     if not found:
         raise DataError(f"no pictures to measure on in {where}; name a folder of photographs")
-    return _reel(f"{len(found)} pictures of {where}", found, kind)
+    return of_pictures(f"{len(found)} pictures of {where}", found, kind)
 
 
 def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
@@ -85,7 +85,8 @@ def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)[:height, :width])
 
 
-def _reel(what: str, pictures: list[Pixels], kind: Kind) -> Reel:
+def of_pictures(what: str, pictures: list[Pixels], kind: Kind) -> Reel:
+    """Make a reel of (H, W, 3) RGB pictures of one size."""
     height, width = pictures[0].shape[:2]
     quality = f" of quality {QUALITY}" if kind == "jpeg" else ""
     title = f"{what}, {width}x{height} {kind}{quality}"

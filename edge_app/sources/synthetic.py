@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ from edge_app.pictures import BT601, ArrayPicture, JpegPicture, YuyvPicture, ori
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources._base import Request, Source
 from edge_app.sources._live import Capture, LiveSource
-from edge_app.sources._scenes import Film
+
+if TYPE_CHECKING:
+    from edge_app.sources._scenes import Film
 
 DEFAULT_FPS = 30.0
 MODES_PX = ((160, 120), (320, 240), (640, 480))
@@ -41,6 +44,8 @@ def connect(request: Request) -> Source:
     Raises:
         UsageError: an option, the size or the rate is not possible; says which and what is.
     """
+    from edge_app.sources._scenes import Film  # takes long, and who looks for the source of a file imports this module
+
     options = parse_options(request.argument)
     film = Film(options.seed, choose_size_px(request, options), _rate_hz(request))
     if options.is_free:
