@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
 def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
     """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
     details["help"] = (details.get("help") or "").strip().partition("\n")[0]
-    details["description"] = inspect.cleandoc(details.get("description") or "")  # Python 3.13 strips it by itself
     return subparsers.add_parser(name, **details)
 
 
@@ -52,18 +50,21 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[flags.Group], dict[str, A
         SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
         UsageError: a flag that may be given more than once has brackets that do not match.
     """
+    words: list[str] = []
+    kind: type[flags.Group] = flags.App
+    if arguments and arguments[0] in _subcommands(kind):
+        # Only the parser of this command is built: those of all take longer than loading the model.
+        words, kind = [arguments[0]], _subcommands(kind)[arguments[0]]
     try:
         given: dict[str, Any] = CliSettingsSource[Any](
-            flags.App,
-            cli_prog_name="edge-app",
-            cli_parse_args=list(arguments),
+            kind,
+            cli_prog_name=" ".join(["edge-app", *words]),
+            cli_parse_args=list(arguments[len(words) :]),
             add_argument_method=_add_argument,
             add_parser_method=_add_parser,
         )()
     except SettingsError as error:
         raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
-    words: list[str] = []
-    kind: type[flags.Group] = flags.App
     while True:
         chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
         if not chosen:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -22,12 +23,18 @@ class Group(BaseSettings):
 
     model_config = SettingsConfigDict(
         extra="forbid",
+        defer_build=True,  # of a dozen commands one is used
         cli_kebab_case=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
         cli_implicit_flags="toggle",
         cli_use_class_docs_for_groups=True,
     )
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Take the indentation out of the docstring: it becomes the help. Python 3.13 does it by itself."""
+        super().__init_subclass__(**arguments)
+        cls.__doc__ = inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
     def settings_customise_sources(
