@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
-HUNG_S = 9.0  # Longer than any capture call that comes back by itself: OpenCV is told to wait 2 s, FFmpeg 5 s.
+HUNG_S = 9.0  # Longer than any capture call that comes back by itself: FFmpeg is told to wait 5 s.
 OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
@@ -49,9 +49,11 @@ class Camera(Protocol):
 
     Attributes:
         patience: openings without a picture after which only a new process helps; None for any number.
+        hung_s: seconds after which a capture call is taken for one that never returns.
     """
 
     patience: int | None
+    hung_s: float
 
     def open(self) -> str:
         """Open (or reopen) the device and return the string that selects it.
@@ -178,7 +180,7 @@ class LiveSource:
         except EdgeAppError as error:
             self._refusal = error
         self._opened_s = self._good_s = self._progress_s = self._clock()
-        self._limit_s = HUNG_S
+        self._limit_s = self._camera.hung_s
         self._first_opened.set()
         return self._refusal is None
 
@@ -226,7 +228,7 @@ class LiveSource:
             self._reason = str(error)
             return False
         finally:
-            self._progress_s, self._limit_s = self._clock(), HUNG_S
+            self._progress_s, self._limit_s = self._clock(), self._camera.hung_s
         log.info("%s: open again after %.1f s", self.name, self._clock() - self._good_s)
         self._opened_s = self._clock()
         return True

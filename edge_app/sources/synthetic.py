@@ -25,7 +25,7 @@ from edge_app.errors import UsageError
 from edge_app.pictures import BT601, ArrayPicture, JpegPicture, YuyvPicture, oriented
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources._base import Request, Source
-from edge_app.sources._live import Capture, LiveSource
+from edge_app.sources._live import HUNG_S, Capture, LiveSource
 
 if TYPE_CHECKING:
     from edge_app.sources._scenes import Film
@@ -157,6 +157,7 @@ class SyntheticCamera:
     """
 
     patience: int | None = None
+    hung_s = HUNG_S
 
     def __init__(
         self,

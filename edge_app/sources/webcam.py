@@ -67,6 +67,7 @@ class Webcam:
     """One device, opened with OpenCV. See `_live.Camera`."""
 
     patience: int | None = None
+    hung_s = 5.0  # OpenCV is told to wait 2 s; the first call starts the stream too
 
     def __init__(self, request: Request) -> None:
         self._request = request

@@ -18,7 +18,7 @@ from edge_app.preprocess import Crop
 from edge_app.records import Picture, Result
 from edge_app.sources import _live
 from edge_app.sources._base import Request
-from edge_app.sources._live import Capture, LiveSource
+from edge_app.sources._live import HUNG_S, Capture, LiveSource
 
 DAY_S = 24 * 3600.0
 PICTURE = ArrayPicture(np.full((48, 64, 3), 90, np.uint8))
@@ -63,6 +63,7 @@ class BadCable:
     """A camera that is there and gone by the day's schedule."""
 
     patience = None
+    hung_s = HUNG_S
 
     def __init__(self, day: Day) -> None:
         self._day, self.opened, self.closed = day, 0, 0

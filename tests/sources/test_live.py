@@ -24,6 +24,7 @@ class Puppet:
     """A camera whose every call the test decides: it puts what `read` and `open` are to do into two queues."""
 
     patience: int | None = None
+    hung_s = 9.0
 
     def __init__(self) -> None:
         self.reads: queue.Queue[Callable[[], Capture | None]] = queue.Queue()
@@ -207,7 +208,7 @@ def test_one_damaged_picture_costs_one_frame(camera: Puppet, source: LiveSource)
 
 def test_a_call_that_never_returns_ends_the_source(camera: Puppet, monkeypatch: pytest.MonkeyPatch) -> None:
     """A capture call that hangs is an error that ends the process; closing does not wait for it."""
-    monkeypatch.setattr(_live, "HUNG_S", 0.3)
+    camera.hung_s = 0.3
     monkeypatch.setattr(_live, "CLOSE_S", 0.05)
     release = threading.Event()
     camera.reads.put(lambda: release.wait(30) and None)
