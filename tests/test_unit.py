@@ -80,10 +80,10 @@ def test_memory_is_not_left_to_a_directive_that_is_ignored() -> None:
 
 def test_the_watchdog_outlasts_a_capture_call_and_the_stop_a_sigterm() -> None:
     """systemd waits longer than the service itself does, so that the kinder way comes first."""
-    from edge_app.sources._live import HUNG_S
+    from edge_app.sources._live import Camera
 
     found = directives(UNIT)
-    assert int(found["WatchdogSec"][0]) > 2 * HUNG_S
+    assert int(found["WatchdogSec"][0]) > 2 * Camera.hung_s
     assert int(found["TimeoutStopSec"][0]) > 2
 
 

@@ -42,7 +42,7 @@ from edge_app.pipeline import Limits
 from edge_app.preprocess import Crop
 from edge_app.sources import webcam
 from edge_app.sources._base import Request
-from edge_app.sources._live import HUNG_S, Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.sources._v4l2 import Device, Mode
 from tests.test_agreement import photographs
 
@@ -188,11 +188,8 @@ def difference_of_yuyv(plan: Plan) -> Iterator[Figure]:
     yield Figure(what, "<= 1.5 levels", [statistics.mean(found)], at_most(1.5), f"worst frame {max(found):.2f}")
 
 
-class ReelCamera:
+class ReelCamera(Camera):
     """A camera that delivers the pictures of a reel at its own pace."""
-
-    patience: int | None = None
-    hung_s = HUNG_S
 
     def __init__(self, shown: Reel, fps: float) -> None:
         self._reel, self._fps, self._index, self._begun_s = shown, fps, 0, 0.0

@@ -7,7 +7,7 @@ A source is one file in this folder; its name is the module's name. The module d
     SCHEMES = ("rtsp", ...)             if it also answers to URLs
     claims(path) -> bool                if it also answers to paths of files or folders
 
-Modules beginning with an underscore are not sources. A live camera implements `_live.Camera` and returns
+Modules beginning with an underscore are not sources. A live camera is a `_live.Camera` and returns
 `_live.LiveSource(its camera)`; everything else implements `Source` itself.
 """
 

@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
-HUNG_S = 9.0  # Longer than any capture call that comes back by itself: FFmpeg is told to wait 5 s.
 OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
@@ -49,11 +48,11 @@ class Camera(Protocol):
 
     Attributes:
         patience: openings without a picture after which only a new process helps; None for any number.
-        hung_s: seconds after which a capture call is taken for one that never returns.
+        hung_s: seconds after which a capture call never returns; longer than any that comes back by itself takes.
     """
 
-    patience: int | None
-    hung_s: float
+    patience: int | None = None
+    hung_s: float = 9.0  # FFmpeg is told to wait 5 s
 
     def open(self) -> str:
         """Open (or reopen) the device and return the string that selects it.

@@ -17,7 +17,7 @@ from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceE
 from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture, ColorStandard, Yuv420Picture
 from edge_app.records import Box, Picture, Pixels
 from edge_app.sources._base import Found, Request, Source
-from edge_app.sources._live import HUNG_S, Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +64,11 @@ def _picamera2() -> Any:
     return Picamera2
 
 
-class Picamera:
+class Picamera(Camera):
     """One CSI camera. The `Picamera2` object is made once and reused. See `_live.Camera`."""
 
     # After "frontend has timed out" flushing, stopping and starting helps, or nothing in this process.
-    patience: int | None = 3
-    hung_s = HUNG_S
+    patience = 3
 
     def __init__(self, request: Request) -> None:
         self._request = request

@@ -28,7 +28,7 @@ from edge_app.pictures import ArrayPicture
 from edge_app.sources import _address
 from edge_app.sources._address import Address
 from edge_app.sources._base import Request, Source
-from edge_app.sources._live import HUNG_S, Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.sources._mjpeg import MAX_PART_BYTES, Multipart, as_jpeg
 from edge_app.sources._pace import Pace, next_position_s, period_s
 
@@ -65,15 +65,12 @@ class Reader(Protocol):
         """Hang up."""
 
 
-class Stream:
+class Stream(Camera):
     """One URL. See `_live.Camera`.
 
     Raises:
         SourceError: the URL is none.
     """
-
-    patience: int | None = None
-    hung_s = HUNG_S
 
     def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = _address.parse(request.argument)

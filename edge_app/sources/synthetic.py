@@ -25,7 +25,7 @@ from edge_app.errors import UsageError
 from edge_app.pictures import BT601, ArrayPicture, JpegPicture, YuyvPicture, oriented
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources._base import Request, Source
-from edge_app.sources._live import HUNG_S, Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 
 if TYPE_CHECKING:
     from edge_app.sources._scenes import Film
@@ -146,7 +146,7 @@ class FreeRunning:
         self._is_closed = True
 
 
-class SyntheticCamera:
+class SyntheticCamera(Camera):
     """The synthetic camera at its own rate. See `_live.Camera`.
 
     Args:
@@ -155,9 +155,6 @@ class SyntheticCamera:
         clock: monotonic seconds.
         wait: sleeps for so many seconds; asked for at most `WAIT_S` at once.
     """
-
-    patience: int | None = None
-    hung_s = HUNG_S
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
 from edge_app.records import Picture
 from edge_app.sources import _v4l2
 from edge_app.sources._base import Found, Request, Source
-from edge_app.sources._live import Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +63,9 @@ def claims(path: Path) -> bool:
     return path.is_char_device()
 
 
-class Webcam:
+class Webcam(Camera):
     """One device, opened with OpenCV. See `_live.Camera`."""
 
-    patience: int | None = None
     hung_s = 5.0  # OpenCV is told to wait 2 s; the first call starts the stream too
 
     def __init__(self, request: Request) -> None:

@@ -25,14 +25,14 @@ import time
 import numpy as np
 
 from edge_app.pictures import ArrayPicture
-from edge_app.sources._live import Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 
 
 def connect(request):
     return LiveSource(Toy(request.argument), request)
 
 
-class Toy:
+class Toy(Camera):
     def __init__(self, argument):
         self.argument, self.count = argument, 0
 

@@ -15,16 +15,13 @@ from edge_app.pictures import ArrayPicture
 from edge_app.records import Frame, Outage
 from edge_app.sources import _live
 from edge_app.sources._base import Request
-from edge_app.sources._live import Capture, LiveSource
+from edge_app.sources._live import Camera, Capture, LiveSource
 
 PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))
 
 
-class Puppet:
+class Puppet(Camera):
     """A camera whose every call the test decides: it puts what `read` and `open` are to do into two queues."""
-
-    patience: int | None = None
-    hung_s = 9.0
 
     def __init__(self) -> None:
         self.reads: queue.Queue[Callable[[], Capture | None]] = queue.Queue()
