@@ -58,7 +58,7 @@ def _crop(text: str) -> str:
 class Section(BaseModel):
     """Base of the sections."""
 
-    model_config = SettingsConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = SettingsConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class CameraOptions(Section):

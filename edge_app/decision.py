@@ -60,10 +60,9 @@ class Decision:
             scores: (classes,) float32 logits.
             stream_s: the frame's time on the source's own axis, seconds.
         """
-        if not np.isfinite(scores).all():
-            scores = np.zeros_like(
-                scores
-            )  # A float model may say NaN: it knows nothing, and the average must not keep it.
+        if not math.isfinite(scores.sum()):
+            # A float model may say NaN: it knows nothing, and the average must not keep it.
+            scores = np.zeros_like(scores)
         current = probabilities(scores, self.rules.temperature)
         smoothed = self._smoothed = self._smooth(current, stream_s)
         self._named = self._choose(smoothed)
@@ -95,5 +94,5 @@ class Decision:
         return named if named is not None and smoothed[named] >= self.rules.leave else None
 
     def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
-        order = np.argsort(-current, kind="stable")[:TOP]
-        return tuple((self._labels[place], float(current[place])) for place in order)
+        order = (-current).argsort(kind="stable")[:TOP]
+        return tuple(zip([self._labels[place] for place in order], current[order].tolist(), strict=True))

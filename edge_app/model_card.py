@@ -26,7 +26,7 @@ SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class FileFacts(_Part):

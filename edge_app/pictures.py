@@ -229,7 +229,8 @@ class YuyvPicture:
         if min_side_px is None or min(quads.shape[:2]) < min_side_px:
             yuv = _yuyv_to_yuv(quads)
         else:
-            y0, u, y1, v = cv2.split(_halved(quads, min_side_px))
+            small = np.ascontiguousarray(_halved(quads, min_side_px))  # split takes rows with gaps one by one, slowly
+            y0, u, y1, v = cv2.split(small)
             yuv = cv2.merge([cv2.addWeighted(y0, 0.5, y1, 0.5, 0), u, v])
         return cv2.transform(yuv, self._standard.matrix)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -84,7 +85,7 @@ def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop(), lap: La
     if crop.mode == "fit":
         small = _letterbox(pixels, shape)
     else:
-        small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        small = shrink(pixels, (width, height))
     lap("shrink")
     return small
 
@@ -103,6 +104,26 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
     return box
 
 
+def shrink(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
+    """Average areas, fast: OpenCV averages whole pixels two to ten times as fast as parts of them.
+
+    So the picture is first brought, by less than one part in two, to a multiple of the size, by linear interpolation.
+    It differs from the area average of all parts by 0.1 grey levels in the mean (tests/test_agreement.py).
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        size_px: width and height.
+    """
+    width, height = size_px
+    across, down = pixels.shape[1] // width, pixels.shape[0] // height
+    if across > 1 and down > 1:
+        multiple = across * width, down * height
+        if multiple != (pixels.shape[1], pixels.shape[0]):
+            pixels = cv2.resize(pixels, multiple, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(pixels, size_px, interpolation=cv2.INTER_AREA)
+
+
+@lru_cache
 def center_box(size_px: tuple[int, int], shape: tuple[int, int]) -> Box:
     """Return the largest box with the patch's aspect ratio in the middle of a picture of `size_px` (width, height).
 
@@ -127,5 +148,5 @@ def _letterbox(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
     inner = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     filled = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
-    filled[top : top + inner[1], left : left + inner[0]] = cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA)
+    filled[top : top + inner[1], left : left + inner[0]] = shrink(pixels, inner)
     return filled
