@@ -34,8 +34,7 @@ class Rules:
 
 def probabilities(scores: Scores, temperature: float) -> Scores:
     """Return the temperature-scaled softmax of (classes,) logits."""
-    scaled = scores / np.float32(temperature)
-    powers = np.exp(scaled - scaled.max())
+    powers = np.exp((scores - scores.max()) / np.float32(temperature))
     return powers / powers.sum()
 
 
