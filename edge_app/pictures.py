@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_app import _jpeg
 from edge_app._opencv import cv2
 from edge_app.errors import PictureError
 from edge_app.records import Box, Picture, Pixels
@@ -88,19 +89,11 @@ class JpegPicture:
         """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 that is large enough, then cut. See `Picture.rgb`."""
         full = box or Box(0, 0, *self.size_px)
         factor = whole_factor(full.width_px, full.height_px, min_side_px)
-        scale = max(s for s in _JPEG_FLAGS if s <= factor)
-        decoded = _decode(self._data, _JPEG_FLAGS[scale])
+        scale = next(scale for scale in _jpeg.SCALES if scale <= factor)
+        decoded = _jpeg.decode(self._data, scale, self._header.stored_px, self._header.is_upright)
         if decoded is None:
             raise PictureError(f"a JPEG of {len(self._data)} bytes cannot be decoded")
         return ArrayPicture(decoded, "bgr").rgb(_scaled(full, scale, decoded.shape), min_side_px)
-
-
-_JPEG_FLAGS = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
 
 
 def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:
@@ -112,9 +105,26 @@ def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:
 
 
 class JpegHeader(NamedTuple):
-    """Width and height in pixels as seen upright."""
+    """What stands before the picture.
 
-    size_px: tuple[int, int]
+    Attributes:
+        stored_px: width and height as they are stored.
+        orientation: of EXIF, 1 to 8; 1 is upright, 5 to 8 lie on their side.
+    """
+
+    stored_px: tuple[int, int]
+    orientation: int
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether the picture is stored as it is seen."""
+        return self.orientation == 1
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height as seen upright."""
+        width, height = self.stored_px
+        return (height, width) if self.orientation >= 5 else (width, height)
 
 
 def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
@@ -126,17 +136,16 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
     head = data.data
     if bytes(head[:2]) != b"\xff\xd8":
         raise PictureError(f"not a JPEG: {len(data)} bytes that start with {bytes(head[:4])!r}")
-    at, turned = 2, False
+    at, orientation = 2, 1
     while at + 9 <= len(head):
         marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
         if head[at] != 0xFF:
             break
         if marker in _FRAME_HEADERS:
             height_px, width_px = struct.unpack(">HH", head[at + 5 : at + 9])
-            return JpegHeader((height_px, width_px) if turned else (width_px, height_px))
-        if marker == 0xE1:
-            # EXIF orientations 5 to 8 lie on their side; 1 to 4 do not.
-            turned = turned or exif_orientation(bytes(head[at + 4 : at + 2 + length])) >= 5
+            return JpegHeader((width_px, height_px), orientation)
+        if marker == 0xE1 and orientation == 1:
+            orientation = exif_orientation(bytes(head[at + 4 : at + 2 + length]))
         at += 1 if marker == 0xFF else 2 + length
     raise PictureError(f"a JPEG of {len(data)} bytes ends before its frame header")
 
@@ -348,18 +357,10 @@ def decode_file(data: bytes) -> Picture:
         if b"\xff\xd9" not in data[len(data) // 2 :]:
             raise PictureError(f"a JPEG of {len(data)} bytes is cut off: it has no end")
         return JpegPicture(encoded)
-    decoded = _decode(encoded, cv2.IMREAD_COLOR) if data else None
+    decoded = _jpeg.decode_any(encoded) if data else None
     if decoded is None:
         raise PictureError(f"{len(data)} bytes that start with {data[:4]!r} are no picture OpenCV can read")
     return ArrayPicture(decoded, "bgr")
-
-
-def _decode(data: npt.NDArray[np.uint8], flags: int) -> npt.NDArray[np.uint8] | None:
-    """Decode a file to BGR; None when OpenCV cannot."""
-    try:
-        return cv2.imdecode(data, flags)
-    except cv2.error:  # A header that announces more than 2^30 pixels or 2^20 on a side is answered with an exception.
-        return None
 
 
 def whole_factor(width_px: int, height_px: int, min_side_px: int | None) -> int:

@@ -82,10 +82,7 @@ def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop(), lap: La
     height, width = shape
     pixels = picture.rgb(_box(picture.size_px, shape, crop), min_side_px(shape))
     lap("decode")
-    if crop.mode == "fit":
-        small = _letterbox(pixels, shape)
-    else:
-        small = shrink(pixels, (width, height))
+    small = _letterbox(pixels, shape) if crop.mode == "fit" else shrink(pixels, (width, height))
     lap("shrink")
     return small
 

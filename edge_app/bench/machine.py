@@ -9,7 +9,7 @@ from importlib import metadata
 
 from edge_app import __version__, board
 
-LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "ai-edge-litert", "tflite-runtime")
+LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "simplejpeg", "ai-edge-litert", "tflite-runtime")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,11 @@ log = logging.getLogger(__name__)
 
 DEFAULT_SIZE_PX = (640, 480)
 DEFAULT_FPS = 30.0
-PREFERRED = ("MJPG", "YUYV")  # What can be taken raw; MJPG first: over USB 2 only it is fast at every size.
+PREFERRED = ("MJPG", "YUYV")  # What can be taken raw.
+YUYV_BYTES_PER_PIXEL = 2
+# Of a camera's uncompressed stream; more goes as MJPG. USB 2 reserves 24 MB/s for a camera at most (USB 2.0, 5.6.3:
+# three packets of 1024 bytes each microframe), and others want some: 320x240 at 30 frames/s takes 4.6, 640x480 18.
+LIGHT_BYTES_PER_S = 10e6
 _LINUX = sys.platform == "linux"
 
 
@@ -159,7 +163,8 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
     """Choose the cheapest of a device's modes that serves.
 
     Without a viewer that is the smallest that still gives `request.min_side_px`; with one the smallest of at least
-    640x480; with `request.size_px` that size. Raw formats go before others, MJPG before YUYV.
+    640x480; with `request.size_px` that size. Raw formats go before others; YUYV, which needs no decoding, before MJPG
+    where it is light enough for the bus.
 
     Returns:
         The mode; None where the device lists none that fits, and the driver has to choose.
@@ -174,8 +179,14 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
         fitting = [mode for mode in raw if min(mode.width_px, mode.height_px) >= side_px]
         # 11:9 (CIF, QCIF) is cut out of the sensor by many cameras: the view would depend on the mode.
         fitting = [mode for mode in fitting if mode.width_px * 9 != mode.height_px * 11] or fitting
-    rank = {fourcc: place for place, fourcc in enumerate(PREFERRED)}
-    return min(fitting, key=lambda m: (m.width_px * m.height_px, rank.get(m.fourcc, len(rank))), default=None)
+
+    def cost(mode: _v4l2.Mode) -> tuple[int, int]:
+        area, fps = mode.width_px * mode.height_px, request.fps or DEFAULT_FPS
+        is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S
+        order = ("YUYV", "MJPG") if is_light else ("MJPG", "YUYV")
+        return area, order.index(mode.fourcc) if mode.fourcc in order else len(order)
+
+    return min(fitting, key=cost, default=None)
 
 
 def _captured_s(capture: cv2.VideoCapture) -> float:

@@ -20,9 +20,17 @@ USUAL = Device("/dev/video0", "usual", tuple(Mode(fourcc, *side) for fourcc in (
 
 
 def test_smallest_that_serves() -> None:
-    """Without a viewer the smallest mode that gives the model its pixels is taken, MJPG before YUYV."""
-    assert webcam.choose_mode(USUAL, Request(min_side_px=112)) == Mode("MJPG", 160, 120)
-    assert webcam.choose_mode(USUAL, Request(min_side_px=121)) == Mode("MJPG", 320, 240)
+    """Without a viewer the smallest mode that gives the model its pixels is taken."""
+    assert webcam.choose_mode(USUAL, Request(min_side_px=112)) == Mode("YUYV", 160, 120)
+    assert webcam.choose_mode(USUAL, Request(min_side_px=121)) == Mode("YUYV", 320, 240)
+
+
+def test_uncompressed_where_the_bus_carries_it() -> None:
+    """YUYV needs no decoding, so it is taken before MJPG up to 10 MB/s; more of it would fill USB 2."""
+    assert webcam.choose_mode(USUAL, Request(size_px=(320, 240))) == Mode("YUYV", 320, 240)
+    assert webcam.choose_mode(USUAL, Request(size_px=(320, 240), fps=120.0)) == Mode("MJPG", 320, 240)
+    assert webcam.choose_mode(USUAL, Request(size_px=(640, 480))) == Mode("MJPG", 640, 480)
+    assert webcam.choose_mode(USUAL, Request(size_px=(640, 480), fps=10.0)) == Mode("YUYV", 640, 480)
 
 
 def test_usual_size_for_a_viewer() -> None:
