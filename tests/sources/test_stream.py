@@ -22,7 +22,7 @@ from edge_app.pictures import JpegPicture
 from edge_app.records import Frame, Outage
 from edge_app.sources import _address, _mjpeg
 from edge_app.sources._base import Request, Source
-from edge_app.sources.stream import Stream, fetch, reason
+from edge_app.sources._network import Stream, fetch, reason
 from tests.servers import PICTURES, HttpCamera, RtspCamera, first
 
 Open = Callable[[str], Source]
