@@ -17,11 +17,10 @@ from edge_app.metering import FpsMeter, Stages
 from edge_app.preprocess import Crop
 from edge_app.records import Frame, Outage, Result, Verdict
 from edge_app.sinks._base import Sink
-from edge_app.sources._base import Source
+from edge_app.sources._base import LOOK_S, Source
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
 _LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly low rate would have it.
 
 

@@ -211,11 +211,16 @@ class ReelCamera(Camera):
         self._begun_s = time.monotonic()
         return "reel"
 
-    def read(self) -> Capture | None:
+    def skip(self) -> bool:
         """Wait for the next picture's moment."""
         self._index += 1
         due_s = self._begun_s + self._index / self._fps
         time.sleep(max(0.0, due_s - time.monotonic()))
+        return True
+
+    def read(self) -> Capture | None:
+        """Wait, and deliver."""
+        self.skip()
         return Capture(self._reel.picture(self._index), time.monotonic())
 
     def close(self) -> None:

@@ -149,7 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     reel = frames.drawn("rgb", (width, height))
-    pictures = [np.ascontiguousarray(make().rgb()) for make in reel.makers]
+    pictures = [np.ascontiguousarray(reel.picture(index).rgb()) for index in range(len(reel.raw))]
     print(machine.describe())
     print(", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES))
     cv2.setNumThreads(1)

@@ -21,6 +21,10 @@ from typing import Protocol
 from edge_app.pictures import Flip
 from edge_app.records import Frame, Outage
 
+LOOK_S = (
+    1.0  # The loop looks at a live source so often even if it wants a frame more rarely, and lets it tell an outage.
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

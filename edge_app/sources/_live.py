@@ -13,7 +13,7 @@ from typing import Protocol
 from edge_app.errors import CameraHung, CameraLost, EdgeAppError, PictureError, SourceError
 from edge_app.pictures import oriented
 from edge_app.records import Frame, Outage, Picture
-from edge_app.sources._base import Request
+from edge_app.sources._base import LOOK_S, Request
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 POLL_S = 0.25  # How late a stop may be noticed.
 CLOSE_S = 0.5  # How long a stop waits for the capture thread: the whole program has a second to end.
 THREAD_NAME = "capture"
+_NOTHING = "the camera delivers nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class Camera(Protocol):
             PictureError: this one picture is damaged.
         """
 
+    def skip(self) -> bool:
+        """Wait for the next picture and leave it, as cheaply as can be; False if there was none. Raises as `read`."""
+        return self.read() is not None
+
     def close(self) -> None:
         """Give the device back; harmless when it is not open."""
 
@@ -99,6 +104,7 @@ class LiveSource:
         self._captured = self._untaken = self._failures = 0
         self._reason: str | None = None  # why there is no picture, if more is known than that there is none
         self._good_s = self._opened_s = self._progress_s = clock()
+        self._interval_s = 0.0  # between the last two pictures
         self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
         self._limit_s, self._patience_s = OPENING_HUNG_S, OUTAGE_PERIOD_S
         self._is_given_up = False
@@ -125,7 +131,7 @@ class LiveSource:
             if frame is not None:
                 quiet_since_s, patience_s = now_s, self._patience_s
                 yield frame
-            elif now_s - quiet_since_s >= patience_s:
+            elif now_s - max(quiet_since_s, self._good_s) >= patience_s:
                 self._check_progress(now_s)
                 quiet_since_s, patience_s = now_s, OUTAGE_PERIOD_S
                 yield Outage(self._reason or f"no picture for {now_s - self._good_s:.1f} s", self._good_s, now_s)
@@ -184,8 +190,14 @@ class LiveSource:
         return self._refusal is None
 
     def _read_once(self) -> bool:
-        """Read and publish one frame; False when the camera has to be reopened."""
+        """Read and publish one frame, or leave it; False when the camera has to be reopened."""
         try:
+            if self._is_pausing():
+                if not self._camera.skip():
+                    return self._keep_unless_stale(_NOTHING)
+                self._captured += 1
+                self._note_picture()
+                return True
             capture = self._camera.read()
         except PictureError as error:
             self._reason = f"damaged picture: {error}"
@@ -196,9 +208,21 @@ class LiveSource:
             self._lost(str(error))
             return False
         if capture is None:
-            return self._keep_unless_stale("the camera delivers nothing")
+            return self._keep_unless_stale(_NOTHING)
         self._publish(capture)
         return True
+
+    def _is_pausing(self) -> bool:
+        """Whether newer pictures than the next one will come before the loop looks again."""
+        return self._clock() + 2 * self._interval_s < self._taken_s + min(self._pause_s, LOOK_S)
+
+    def _note_picture(self) -> None:
+        """Take note of a good picture: there is no outage."""
+        now_s = self._clock()
+        self._interval_s = now_s - self._good_s
+        # A slow camera is given time: one a second with some jitter is no outage.
+        self._patience_s = min(max(OUTAGE_PERIOD_S, 2.5 * self._interval_s), STALE_S)
+        self._good_s, self._reason, self._failures = now_s, None, 0
 
     def _keep_unless_stale(self, reason: str) -> bool:
         is_stale = self._clock() - max(self._good_s, self._opened_s) > STALE_S
@@ -238,10 +262,7 @@ class LiveSource:
         self._untaken += capture.missed
         frame = Frame(self._captured, capture.captured_s, capture.captured_s, picture, truth=capture.truth)
         self._captured += 1
-        now_s = self._clock()
-        # A slow camera is given time: one a second with some jitter is no outage.
-        self._patience_s = min(max(OUTAGE_PERIOD_S, 2.5 * (now_s - self._good_s)), STALE_S)
-        self._good_s, self._reason, self._failures = now_s, None, 0
+        self._note_picture()
         with self._changed:
             is_skipped = self._good_s - self._taken_s < self._pause_s
             self._untaken += self._newest is not None and not is_skipped

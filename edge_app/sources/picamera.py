@@ -96,12 +96,7 @@ class Picamera(Camera):
 
     def read(self) -> Capture | None:
         """Wait up to a second for the next request and take its arrays."""
-        try:
-            request = self._camera.capture_request(wait=WAIT_S)
-        except TimeoutError as error:
-            raise CameraLost("the camera's frontend timed out") from error
-        except RuntimeError as error:
-            raise CameraLost(f"the camera failed: {error}") from error
+        request = self._request_done()
         try:
             metadata = request.get_metadata()
             pictures = {name: self._picture(name, request.make_array(name)) for name in self._wanted()}
@@ -114,6 +109,19 @@ class Picamera(Camera):
         small = pictures.get("lores") or pictures["main"]
         picture = SmallAndFull(small, pictures["main"]) if len(pictures) == 2 else small
         return Capture(picture, _captured_s(metadata))
+
+    def skip(self) -> bool:
+        """Wait for the next request and copy nothing out of it."""
+        self._request_done().release()
+        return True
+
+    def _request_done(self) -> Any:
+        try:
+            return self._camera.capture_request(wait=WAIT_S)
+        except TimeoutError as error:
+            raise CameraLost("the camera's frontend timed out") from error
+        except RuntimeError as error:
+            raise CameraLost(f"the camera failed: {error}") from error
 
     def close(self) -> None:
         """Stop the stream; the object stays for the next `open`."""

@@ -106,15 +106,24 @@ class Webcam(Camera):
 
     def read(self) -> Capture | None:
         """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `_opencv`)."""
+        capture = self._grabbed()
+        captured_s = _captured_s(capture)
+        is_good, buffer = capture.retrieve()
+        if not is_good or buffer is None:
+            raise PictureError("the driver handed out an empty buffer")
+        return Capture(self._picture(buffer), captured_s)
+
+    def skip(self) -> bool:
+        """Take the next buffer and copy nothing out of it."""
+        self._grabbed()
+        return True
+
+    def _grabbed(self) -> cv2.VideoCapture:
         if self._capture is None:
             raise CameraLost("the camera is closed")
         if not self._capture.grab():
             raise CameraLost("the camera gives no picture: unplugged, or its driver stalled")
-        captured_s = _captured_s(self._capture)
-        is_good, buffer = self._capture.retrieve()
-        if not is_good or buffer is None:
-            raise PictureError("the driver handed out an empty buffer")
-        return Capture(self._picture(buffer), captured_s)
+        return self._capture
 
     def close(self) -> None:
         """Release the device."""

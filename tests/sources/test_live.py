@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -115,6 +116,47 @@ def test_frames_between_two_wanted_ones_are_skipped_not_dropped(camera: Puppet) 
     assert isinstance(first(items, Frame), Frame)
     assert source.dropped == 0
     source.close()
+
+
+class Steady(Camera):
+    """A camera of thirty pictures a second, which make its time pass; it counts those that were asked for."""
+
+    def __init__(self) -> None:
+        self.now_s, self.seen, self.delivered = 0.0, 0, 0
+
+    def open(self) -> str:
+        return "steady"
+
+    def skip(self) -> bool:
+        threading.Event().wait(0.004)
+        self.now_s, self.seen = self.now_s + 1 / 30, self.seen + 1
+        return True
+
+    def read(self) -> Capture | None:
+        self.skip()
+        self.delivered += 1
+        return Capture(PICTURE, self.now_s)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("rate_hz", "look_s"), [(5.0, 0.2), (0.1, 1.0)])
+def test_what_nobody_will_take_is_not_asked_for(rate_hz: float, look_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks most pictures are left in the driver; each look gets a new one, and there is no outage."""
+    monkeypatch.setattr(_live, "OUTAGE_PERIOD_S", 1.0)
+    camera = Steady()
+    source = LiveSource(camera, Request(rate_hz=rate_hz), lambda: camera.now_s)
+    items, taken_s = iter(source), []
+    for _ in range(20):
+        item = next(items)
+        assert isinstance(item, Frame), item
+        taken_s.append(item.captured_s)
+        due_s = camera.now_s + look_s
+        wait_until(lambda due_s=due_s: camera.now_s >= due_s)
+    source.close()
+    assert all(look_s - 0.1 < after - before < look_s + 0.4 for before, after in itertools.pairwise(taken_s))
+    assert camera.delivered < camera.seen * (0.75 if rate_hz == 5 else 0.35)
 
 
 def test_frames_the_camera_lost_count_too(camera: Puppet, source: LiveSource) -> None:
