@@ -93,5 +93,6 @@ class Decision:
         return named if named is not None and smoothed[named] >= self.rules.leave else None
 
     def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
-        order = (-current).argsort(kind="stable")[:TOP]
-        return tuple(zip([self._labels[place] for place in order], current[order].tolist(), strict=True))
+        values = current.tolist()
+        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)[:TOP]  # of equals the first comes first
+        return tuple([(self._labels[place], values[place]) for place in order])
