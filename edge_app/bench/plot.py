@@ -55,6 +55,8 @@ def draw(report: Report) -> Any:
     for each in report.measurements:
         curves.plot(range(101), each.curve_ms, label=each.name)
     curves.set(xlabel="percentile of frames", ylabel="milliseconds", yscale="log", title=report.title)
+    for formatter in (curves.yaxis.set_major_formatter, curves.yaxis.set_minor_formatter):
+        formatter("{x:.3g}")
     curves.grid(visible=True, which="both", alpha=0.3)
     curves.legend()
     staged = [each for each in report.measurements if len(each.stages) > 1]
@@ -66,5 +68,5 @@ def draw(report: Report) -> Any:
     machine = report.machine
     stacks.set(xlabel="milliseconds of a frame, in the mean", title=f"{machine.board}, {machine.processor}")
     stacks.invert_yaxis()
-    stacks.legend()
+    stacks.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)  # below: it would hide bars
     return figure
