@@ -94,5 +94,5 @@ class Decision:
 
     def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
         values = current.tolist()
-        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)[:TOP]  # of equals the first comes first
-        return tuple([(self._labels[place], values[place]) for place in order])
+        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)  # of equals the first comes first
+        return tuple([(self._labels[place], values[place]) for place in order[:TOP]])
