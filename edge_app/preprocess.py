@@ -102,21 +102,26 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
 
 
 def shrink(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
-    """Average areas, fast: OpenCV averages whole pixels two to ten times as fast as parts of them.
+    """Average areas, fast: OpenCV averages whole pixels two to ten times as fast as parts of them, 2x2 faster still.
 
-    So the picture is first brought, by less than one part in two, to a multiple of the size, by linear interpolation.
-    It differs from the area average of all parts by 0.1 grey levels in the mean (tests/test_agreement.py).
+    So the picture is first brought to the nearest multiple of the size by linear interpolation, then halved as often as
+    that multiple allows. It is 0.04 grey levels further from the average of all pixels than the area average of what it
+    is given (from a JPEG at quarter scale: 0.64 instead of 0.60 in the mean over photographs).
 
     Args:
         pixels: (H, W, 3) uint8.
         size_px: width and height.
     """
     width, height = size_px
-    across, down = pixels.shape[1] // width, pixels.shape[0] // height
+    across, down = round(pixels.shape[1] / width), round(pixels.shape[0] / height)
     if across > 1 and down > 1:
-        multiple = across * width, down * height
-        if multiple != (pixels.shape[1], pixels.shape[0]):
-            pixels = cv2.resize(pixels, multiple, interpolation=cv2.INTER_LINEAR)
+        if (across * width, down * height) != (pixels.shape[1], pixels.shape[0]):
+            pixels = cv2.resize(pixels, (across * width, down * height), interpolation=cv2.INTER_LINEAR)
+        while across % 2 == down % 2 == 0:
+            across, down = across // 2, down // 2
+            pixels = cv2.resize(pixels, (across * width, down * height), interpolation=cv2.INTER_AREA)
+    if (pixels.shape[1], pixels.shape[0]) == size_px:
+        return pixels
     return cv2.resize(pixels, size_px, interpolation=cv2.INTER_AREA)
 
 
