@@ -6,15 +6,13 @@ pixels. OpenCV knows EXIF orientation and four-colour JPEG, and takes what simpl
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+
 import numpy as np
 import numpy.typing as npt
 
 from edge_app._opencv import cv2
-
-try:
-    import simplejpeg
-except (ImportError, ValueError):  # ValueError: built for another numpy, as apt's beside pip's
-    simplejpeg = None
 
 SCALES = (8, 4, 2, 1)
 """Whole numbers that both sides can be divided by while decoding: each block of 8x8 pixels becomes 1, 4, 16 or 64."""
@@ -42,6 +40,7 @@ def decode(
     Returns:
         (H, W, 3) uint8, BGR, turned as EXIF says; None when it cannot be decoded.
     """
+    simplejpeg = _simplejpeg()
     if simplejpeg is not None and is_upright and size_px[0] * size_px[1] <= _MOST_PIXELS:
         width, height = (-(-side // scale) for side in size_px)
         try:
@@ -53,6 +52,17 @@ def decode(
         if decoded.shape[:2] == (height, width):
             return decoded
     return decode_any(data, _FLAGS[scale])
+
+
+@functools.cache
+def _simplejpeg() -> ModuleType | None:
+    """Import it with the first JPEG: videos and uncompressed cameras start without."""
+    try:
+        import simplejpeg
+    except (ImportError, ValueError):  # ValueError: built for another numpy, as apt's beside pip's
+        return None
+    found: ModuleType = simplejpeg
+    return found
 
 
 def decode_any(data: npt.NDArray[np.uint8], flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8] | None:

@@ -90,7 +90,7 @@ class Classifier:
             try_in_child(model, options, stop or threading.Event())
         self.name, self.path, self.card = model.name, model.path, model.card
         package, module = import_runtime(options.runtime)
-        self.runtime = f"{package} {version_of(package)}"
+        self.runtime = f"{package} {version_of(module)}"
         self._interpreter = load_interpreter(module, model, options)
         self._input = _only(self._interpreter.get_input_details(), "input", model)
         self._output = _only(self._interpreter.get_output_details(), "output", model)
@@ -199,14 +199,9 @@ def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
     )
 
 
-def version_of(package: str) -> str:
-    """Return an installed package's version."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "of unknown version"
+def version_of(runtime: ModuleType) -> str:
+    """Return the version of the package that a runtime's module belongs to."""
+    return str(getattr(sys.modules[runtime.__name__.partition(".")[0]], "__version__", "of unknown version"))
 
 
 def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:

@@ -12,6 +12,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from edge_app import config, flags
 from edge_app.errors import UsageError
+from edge_app.flags._base import Group
 
 # What a value is called in the help, by the name of its type.
 _METAVARS = {
@@ -40,21 +41,19 @@ def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
     return subparsers.add_parser(name, **details)
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, type[flags.Group], dict[str, Any]]:
+def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
     """Read the command line.
 
     Returns:
-        Name of the command ("models show"), its class, and the flags given, unchecked; ("", flags.App, ...) for none.
+        Name of the command ("models show"), its class, and the flags given, unchecked; ("", App, ...) for none.
 
     Raises:
         SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
         UsageError: a flag that may be given more than once has brackets that do not match.
     """
-    words: list[str] = []
-    kind: type[flags.Group] = flags.App
-    if arguments and arguments[0] in _subcommands(kind):
-        # Only the parser of this command is built: those of all take longer than loading the model.
-        words, kind = [arguments[0]], _subcommands(kind)[arguments[0]]
+    # Only the parser of this command is built: those of all take longer than loading the model.
+    words = [word for word in arguments[:1] if word in flags.WORDS]
+    kind = flags.of(*words)
     try:
         given: dict[str, Any] = CliSettingsSource[Any](
             kind,
@@ -66,22 +65,22 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[flags.Group], dict[str, A
     except SettingsError as error:
         raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
     while True:
-        chosen = [name for name, value in given.items() if name in _subcommands(kind) and isinstance(value, dict)]
+        chosen = [name for name, value in given.items() if name in subcommands(kind) and isinstance(value, dict)]
         if not chosen:
-            return " ".join(words), kind, {k: v for k, v in given.items() if k not in _subcommands(kind)}
+            return " ".join(words), kind, {k: v for k, v in given.items() if k not in subcommands(kind)}
         words.append(chosen[0])
-        kind, given = _subcommands(kind)[chosen[0]], given[chosen[0]]
+        kind, given = subcommands(kind)[chosen[0]], given[chosen[0]]
 
 
-def settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
+def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:
     """Put flags over environment over file over defaults, and check the flags.
 
     Raises:
         ConfigError: file or environment are wrong.
         UsageError: a flag's value is wrong; all of them are named.
     """
-    if kind is flags.App:
-        return flags.App.model_construct(version=bool(given.get("version")))
+    if not words:
+        return kind.model_construct()
     # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
     shared = [name for name, section in config.SECTION_OF.items() if issubclass(kind, config.SECTIONS[section])]
     settings = {}
@@ -96,11 +95,11 @@ def settle(words: str, kind: type[flags.Group], given: dict[str, Any]) -> Any:
         raise UsageError("\n".join([*problems, f"see 'edge-app {words} --help'"])) from error
 
 
-def _subcommands(kind: type[flags.Group]) -> dict[str, type[flags.Group]]:
+def subcommands(kind: type[Group]) -> dict[str, type[Group]]:
     """Return a command's own commands by the word that chooses them."""
     found = {}
     for name, field in kind.model_fields.items():
         classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
-        if classes and issubclass(classes[0], flags.Group):
+        if classes and issubclass(classes[0], Group):
             found[field.alias or name] = classes[0]
     return found

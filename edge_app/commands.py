@@ -12,12 +12,22 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edge_app import __version__, command_line, config, flags, output
+from edge_app import __version__, command_line, config, output
 from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK, DependencyMissing
 
 if TYPE_CHECKING:
     from edge_app.classifier import Classifier
     from edge_app.evaluate import Scored
+    from edge_app.flags.app import App
+    from edge_app.flags.bench import Bench
+    from edge_app.flags.config import Config
+    from edge_app.flags.doctor import Doctor
+    from edge_app.flags.evaluate import Evaluate
+    from edge_app.flags.models import ModelsList, ModelsSchema, ModelsShow, ModelsVerify
+    from edge_app.flags.run import Run
+    from edge_app.flags.service import ServiceInstall, ServiceStatus, ServiceUninstall
+    from edge_app.flags.sources import Sources
+    from edge_app.flags.train import Train
     from edge_app.model_card import Card
     from edge_app.records import LabelledPictures
 
@@ -33,17 +43,17 @@ def _classifier(options: config.ModelOptions, stop: threading.Event) -> Classifi
     return classifier.load(options.model, options.labels, how, stop)
 
 
-def _run(settings: flags.Run, stop: threading.Event) -> int:
+def _run(settings: Run, stop: threading.Event) -> int:
     from edge_app import session
 
-    def reread() -> flags.Run:
-        found: flags.Run = command_line.settle(*command_line.parse(sys.argv[1:]))
+    def reread() -> Run:
+        found: Run = command_line.settle(*command_line.parse(sys.argv[1:]))
         return found
 
     return session.run(settings, stop, reread, _classifier)
 
 
-def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
+def _list_sources(settings: Sources, stop: threading.Event) -> int:
     from edge_app import sources
 
     found = list(sources.discover())
@@ -59,7 +69,7 @@ def _list_sources(settings: flags.Sources, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _list_models(settings: flags.ModelsList, stop: threading.Event) -> int:
+def _list_models(settings: ModelsList, stop: threading.Event) -> int:
     from edge_app import model_card
 
     for name in model_card.shipped():
@@ -70,7 +80,7 @@ def _list_models(settings: flags.ModelsList, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _show_model(settings: flags.ModelsShow, stop: threading.Event) -> int:
+def _show_model(settings: ModelsShow, stop: threading.Event) -> int:
     classifier = _classifier(settings, stop)
     card = classifier.card
     facts = {
@@ -119,7 +129,7 @@ def _accuracies(card: Card) -> Iterator[str]:
             yield f"{name} {share:.2%}"
 
 
-def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
+def _verify_model(settings: ModelsVerify, stop: threading.Event) -> int:
     from edge_app import model_card
 
     classifier = _classifier(settings, stop)
@@ -136,14 +146,14 @@ def _verify_model(settings: flags.ModelsVerify, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _print_schema(settings: flags.ModelsSchema, stop: threading.Event) -> int:
+def _print_schema(settings: ModelsSchema, stop: threading.Event) -> int:
     from edge_app import model_card
 
     print(model_card.json_schema(), end="")
     return EXIT_OK
 
 
-def _evaluate(settings: flags.Evaluate, stop: threading.Event) -> int:
+def _evaluate(settings: Evaluate, stop: threading.Event) -> int:
     """Measure what was asked for, one pass over the pictures after the other."""
     from edge_app import dataset, degrade, evaluate, report
 
@@ -201,7 +211,7 @@ def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | No
     return evaluate.Scored(fit.logits(network, data.pictures).numpy(), dataset.places(data, classifier.labels))
 
 
-def _bench(settings: flags.Bench, stop: threading.Event) -> int:
+def _bench(settings: Bench, stop: threading.Event) -> int:
     from edge_app.bench import plot, report, run
 
     if settings.single_stream:
@@ -236,7 +246,7 @@ def _bench(settings: flags.Bench, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _single_stream(settings: flags.Bench) -> int:
+def _single_stream(settings: Bench) -> int:
     from edge_app import classifier, dataset
     from edge_app.bench import machine, single_stream
 
@@ -254,7 +264,7 @@ def _single_stream(settings: flags.Bench) -> int:
     return EXIT_OK
 
 
-def _train(settings: flags.Train, stop: threading.Event) -> int:
+def _train(settings: Train, stop: threading.Event) -> int:
     from edge_app import dataset, model_card
 
     try:
@@ -289,7 +299,7 @@ def _train(settings: flags.Train, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _examine(settings: flags.Doctor, stop: threading.Event) -> int:
+def _examine(settings: Doctor, stop: threading.Event) -> int:
     from edge_app import doctor
 
     findings = []
@@ -305,14 +315,14 @@ def _examine(settings: flags.Doctor, stop: threading.Event) -> int:
     return EXIT_FAILED if any(finding.state == "problem" for finding in findings) else EXIT_OK
 
 
-def _install_service(settings: flags.ServiceInstall, stop: threading.Event) -> int:
+def _install_service(settings: ServiceInstall, stop: threading.Event) -> int:
     from edge_app import install
 
     print(install.install(install.Order(settings.from_, settings.wheels, settings.network)))
     return EXIT_OK
 
 
-def _uninstall_service(settings: flags.ServiceUninstall, stop: threading.Event) -> int:
+def _uninstall_service(settings: ServiceUninstall, stop: threading.Event) -> int:
     from edge_app import install
 
     for path in install.uninstall(settings.purge):
@@ -320,7 +330,7 @@ def _uninstall_service(settings: flags.ServiceUninstall, stop: threading.Event) 
     return EXIT_OK
 
 
-def _show_service(settings: flags.ServiceStatus, stop: threading.Event) -> int:
+def _show_service(settings: ServiceStatus, stop: threading.Event) -> int:
     from edge_app import install
 
     found = install.show()
@@ -330,7 +340,7 @@ def _show_service(settings: flags.ServiceStatus, stop: threading.Event) -> int:
     return EXIT_OK if found.get("ActiveState") == "active" else EXIT_FAILED
 
 
-def _show_config(settings: flags.Config, stop: threading.Event) -> int:
+def _show_config(settings: Config, stop: threading.Event) -> int:
     layers = config.load(settings.config, for_service=settings.service)
     for section, fields in config.SECTIONS.items():
         print(f"[{section}]")
@@ -342,12 +352,12 @@ def _show_config(settings: flags.Config, stop: threading.Event) -> int:
     return EXIT_OK
 
 
-def _overview(settings: flags.App, stop: threading.Event) -> int:
+def _overview(settings: App, stop: threading.Event) -> int:
     from edge_app import classifier
 
     try:
-        package, _ = classifier.import_runtime("auto")
-        runtime = f"{package} {classifier.version_of(package)}"
+        package, module = classifier.import_runtime("auto")
+        runtime = f"{package} {classifier.version_of(module)}"
     except DependencyMissing:
         runtime = "none installed"
     print(f"edge-app {__version__}, runtime {runtime}, model {config.ModelOptions().model}")

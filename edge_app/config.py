@@ -6,9 +6,7 @@ variable for each field (`EDGE_APP_SOURCE`); the command line one flag (`--sourc
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from edge_app.errors import ConfigError
+from edge_app.errors import ConfigError, closest
 
 PREFIX = "EDGE_APP_"
 # Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
@@ -222,6 +220,8 @@ class _Raw:
 
 
 def _from_file(path: Path, problems: list[str]) -> dict[str, _Raw]:
+    import tomllib  # where there is a file
+
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -248,18 +248,16 @@ def _unknown_table(name: str) -> str:
         return f"{name!r} is a section, not a value; write [{name}] and its keys below"
     if name in SECTION_OF:
         return f"{name!r} stands outside its section; write it below [{SECTION_OF[name]}]"
-    close = difflib.get_close_matches(name, SECTIONS, 1)
-    return f"unknown section [{name}]; " + (f"did you mean [{close[0]}]?" if close else f"known: {_listed(SECTIONS)}")
+    close = closest(name, SECTIONS)
+    return f"unknown section [{name}]; " + (f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}")
 
 
 def _unknown_key(table: str, key: str) -> str:
     if key in SECTION_OF:
         return f"[{table}] {key} belongs to [{SECTION_OF[key]}]"
-    close = difflib.get_close_matches(key, SECTIONS[table].model_fields, 1) or difflib.get_close_matches(
-        key, SECTION_OF, 1
-    )
+    close = closest(key, SECTIONS[table].model_fields) or closest(key, SECTION_OF)
     if close:
-        return f"unknown key [{table}] {key}; did you mean [{SECTION_OF[close[0]]}] {close[0]}?"
+        return f"unknown key [{table}] {key}; did you mean [{SECTION_OF[close]}] {close}?"
     return f"unknown key [{table}] {key}; known: {_listed(SECTIONS[table].model_fields)}"
 
 
@@ -277,8 +275,8 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
             value = text.split() if known[variable] == "sink" else text
             found[known[variable]] = _Raw(value, variable, variable)
         else:
-            close = difflib.get_close_matches(variable, known, 1)
-            problems.append(f"unknown variable {variable}" + (f"; did you mean {close[0]}?" if close else ""))
+            close = closest(variable, known)
+            problems.append(f"unknown variable {variable}" + (f"; did you mean {close}?" if close else ""))
     return found
 
 
@@ -287,6 +285,8 @@ def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
     good: dict[str, Setting] = {}
     for section in SECTIONS.values():
         mine = {name: entry for name, entry in raw.items() if name in section.model_fields}
+        if not mine:
+            continue  # most of the time; building what checks a section costs more than the rest of this module
         try:
             checked = section.model_validate({name: entry.value for name, entry in mine.items()})
         except ValidationError as error:

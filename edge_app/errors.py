@@ -20,6 +20,8 @@ A message says what failed, which object, and what to try.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -89,3 +91,10 @@ class CropOutside(PictureError):
 
 class SinkError(RunError, OSError):
     """A sink could not deliver a result."""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return what a misspelt word most likely stands for; None if it resembles nothing that is known."""
+    import difflib  # not before there is an error: half a millisecond of every start
+
+    return next(iter(difflib.get_close_matches(word, list(known), 1)), None)

@@ -6,7 +6,6 @@ and SHA-256 are checked against its card, and a file that no card vouches for is
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge_app.errors import ModelRefused
+from edge_app.errors import ModelRefused, closest
 
 log = logging.getLogger(__name__)
 
@@ -178,8 +177,8 @@ def find(name_or_path: str) -> Path:
         return path
     if path.exists():
         raise ModelRefused(f"{path} is not a file; name a .tflite file or one of {', '.join(shipped())}")
-    close = difflib.get_close_matches(name_or_path, shipped(), 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
+    close = closest(name_or_path, shipped())
+    hint = f"did you mean {close!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
     raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists; {hint}")
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from edge_app import flags, model_card, pipeline, preprocess, service, sinks, sources
+from edge_app import model_card, pipeline, preprocess, service, sinks, sources
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules
 from edge_app.errors import (
@@ -24,6 +24,7 @@ from edge_app.errors import (
     StartError,
     UsageError,
 )
+from edge_app.flags.run import Run
 from edge_app.health import Health
 from edge_app.notify import Notifier
 from edge_app.sinks._base import Guard
@@ -33,7 +34,7 @@ from edge_app.sources._patient import PatientSource
 
 log = logging.getLogger("edge_app")
 
-Load: TypeAlias = Callable[[flags.Run, threading.Event], Classifier]
+Load: TypeAlias = Callable[[Run, threading.Event], Classifier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Prepared:
         classifier: the model they name, loaded.
     """
 
-    settings: flags.Run
+    settings: Run
     classifier: Classifier
 
 
@@ -58,7 +59,7 @@ class Reloading:
         stop: set to give up.
     """
 
-    def __init__(self, reread: Callable[[], flags.Run], load: Load, stop: threading.Event) -> None:
+    def __init__(self, reread: Callable[[], Run], load: Load, stop: threading.Event) -> None:
         self._reread, self._load, self._stop = reread, load, stop
         self._prepared: Prepared | None = None
         self._one_at_a_time = threading.Lock()
@@ -92,7 +93,7 @@ def refuse(error: EdgeAppError) -> None:
     log.error("reload refused; going on as before")
 
 
-def run(settings: flags.Run, stop: threading.Event, reread: Callable[[], flags.Run], load: Load) -> int:
+def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: Load) -> int:
     """Run until stopped; as a service, with new settings whenever SIGHUP brings good ones.
 
     Args:
@@ -127,7 +128,7 @@ def run(settings: flags.Run, stop: threading.Event, reread: Callable[[], flags.R
             wanted = reloading.take()
 
 
-def prepare(settings: flags.Run, load: Load, stop: threading.Event) -> Prepared:
+def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
     """Load the model, and check what can be checked without a camera.
 
     Raises:
@@ -171,7 +172,7 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
     return EXIT_FAILED if is_failure else EXIT_OK
 
 
-def _source(settings: flags.Run, model: Classifier, guards: Sequence[Guard], stop: threading.Event) -> Source:
+def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: threading.Event) -> Source:
     size = tuple(int(side) for side in settings.size.split("x")) if settings.size else None
     wants_full = any(sink.wants_picture for sink in guards) or settings.crop[0].isdigit()
     request = Request(
@@ -191,7 +192,7 @@ def _source(settings: flags.Run, model: Classifier, guards: Sequence[Guard], sto
     return sources.connect(settings.source, request)
 
 
-def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
+def _sinks(settings: Run, stop: threading.Event) -> Iterator[Guard]:
     request = SinkRequest(
         when=settings.log_when,
         period_s=settings.log_period,
@@ -217,14 +218,14 @@ def _sinks(settings: flags.Run, stop: threading.Event) -> Iterator[Guard]:
 _STDOUT = "stdout whenever they change (--log FILE keeps all)"
 
 
-def _destination(settings: flags.Run) -> str:
+def _destination(settings: Run) -> str:
     """Say where results go when no window shows them: a run never stays without a word."""
     if settings.log or settings.sink:
         return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *settings.sink])
     return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
 
 
-def _rules(settings: flags.Run, model: Classifier, source: Source) -> Rules:
+def _rules(settings: Run, model: Classifier, source: Source) -> Rules:
     card = model.card
     usual = Rules()
     enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter

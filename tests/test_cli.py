@@ -45,6 +45,7 @@ def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture
 def test_the_list_of_commands_is_complete() -> None:
     """No command escapes the test above."""
     assert {*COMMANDS, ""} == {*commands.COMMANDS, "models", "service"}
+    assert [*flags.WORDS] == [*command_line.subcommands(flags.of())]
 
 
 def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
@@ -217,9 +218,9 @@ def test_settings_of_the_camera_are_not_taken_for_flags_of_the_training(monkeypa
     """`size`, `rate` and `threads` mean something else to `train`: a training once ran on one core because of it."""
     for name, value in {"RATE": "5", "SIZE": "320x240", "THREADS": "1"}.items():
         monkeypatch.setenv(f"EDGE_APP_{name}", value)
-    found = command_line.settle("train", flags.Train, {"seed": 3})
+    found = command_line.settle("train", flags.of("train"), {"seed": 3})
     assert (found.size, found.rate, found.threads, found.seed) == (None, None, None, 3)
-    assert command_line.settle("run", flags.Run, {}).rate == 5
+    assert command_line.settle("run", flags.of("run"), {}).rate == 5
 
 
 def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:

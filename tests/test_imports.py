@@ -9,6 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_app import flags
+from tests.results import environment
+from tests.sources.test_video import write_video
+
 ROOT = Path(__file__).parent.parent
 
 # Arrows point down only: a module imports from the lines below its own, never from its own or from above.
@@ -132,3 +136,23 @@ def test_importing_the_package_is_light() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "edge_app" in loaded
     assert not loaded & {"cv2", "picamera2", "ai_edge_litert", "tflite_runtime", "torch", "numpy", "pydantic"}
+
+
+def test_a_run_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """A start is short because a video loads no camera, no JPEG decoder, no preview and no other command."""
+    clip = str(write_video(tmp_path / "clip.mp4", 2))
+    words = ["run", "--source", clip, "--preview", "none", "--frames", "1", "--log", "log.jsonl"]
+    program = "import sys, threading; from edge_app import cli; cli.main(sys.argv[1:], threading.Event())"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(*sys.modules)", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    loaded = set(done.stdout.split())
+    assert {"edge_app.sources.video", "edge_app.flags.run", "cv2"} <= loaded
+    idle = {"sources.webcam", "sources.picamera", "sources.synthetic", "sources.stream", "overlay", "sinks.window"}
+    idle |= {f"flags.{word}" for word in (*flags.WORDS, "app") if word != "run"}
+    assert not loaded & {*(f"edge_app.{name}" for name in idle), "simplejpeg", "difflib", "tomllib"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import pkgutil
 
-from edge_app.errors import UsageError
+from edge_app.errors import UsageError, closest
 from edge_app.sinks._base import Request, Sink
 
 
@@ -25,8 +24,8 @@ def connect(text: str, request: Request) -> Sink:
     """
     name, _, argument = text.partition(":")
     if name not in names():
-        close = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names())}"
+        close = closest(name, names())
+        hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
         raise UsageError(f"no sink is called {name!r}; {hint}")
     module = importlib.import_module(f"{__name__}.{name}")
     sink: Sink = module.connect(dataclasses.replace(request, argument=argument))

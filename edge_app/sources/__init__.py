@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from edge_app.errors import SourceError, UsageError
+from edge_app.errors import SourceError, UsageError, closest
 from edge_app.sources._base import Found, Request, Source
+
+# These are asked one after the other whether a path is theirs, by `claims`; a module is loaded when its turn comes.
+OF_PATHS = ("folder", "video", "webcam")
 
 
 def names() -> list[str]:
@@ -54,8 +56,8 @@ def _find(text: str) -> tuple[ModuleType, str]:
         raise UsageError(f"no source speaks {name}://; try rtsp:// or http://")
     path = Path(text)
     if _exists(path):
-        for module in _modules():
-            if hasattr(module, "claims") and module.claims(path):
+        for module in map(_load, OF_PATHS):
+            if module.claims(path):
                 return module, text
         raise SourceError(f"{text} is neither a folder, a picture nor a video")
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
@@ -72,9 +74,9 @@ def _exists(path: Path) -> bool:
 
 
 def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, names(), 1)
+    close = closest(name, names())
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {close!r}?"
     return f"; choose one of {', '.join(names())}, a URL, a video file or a folder of pictures"
 
 

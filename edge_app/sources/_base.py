@@ -5,7 +5,7 @@ A source is one file in this folder; its name is the module's name. The module d
     connect(request) -> Source          always
     discover() -> list[Found]           if it can list cameras
     SCHEMES = ("rtsp", ...)             if it also answers to URLs
-    claims(path) -> bool                if it also answers to paths of files or folders
+    claims(path) -> bool                if it also answers to paths; its name is in OF_PATHS then
 
 Modules beginning with an underscore are not sources. A live camera is a `_live.Camera` and returns
 `_live.LiveSource(its camera)`; everything else implements `Source` itself.
@@ -21,9 +21,8 @@ from typing import Protocol
 from edge_app.pictures import Flip
 from edge_app.records import Frame, Outage
 
-LOOK_S = (
-    1.0  # The loop looks at a live source so often even if it wants a frame more rarely, and lets it tell an outage.
-)
+# The loop looks at a live source so often even if it wants a frame more rarely, and lets it tell an outage.
+LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

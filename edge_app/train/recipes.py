@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from edge_app.errors import UsageError
+from edge_app.errors import UsageError, closest
 from edge_app.train.architectures import Lecture, LectureDense, Network, Plain
 from edge_app.train.augment import Augmentation
 
@@ -95,6 +94,6 @@ def find(name: str) -> Recipe:
     """
     if name in RECIPES:
         return RECIPES[name]
-    close = difflib.get_close_matches(name, RECIPES, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RECIPES)}"
+    close = closest(name, RECIPES)
+    hint = f"did you mean {close!r}?" if close else f"there are {', '.join(RECIPES)}"
     raise UsageError(f"no recipe is called {name!r}; {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import textwrap
 import threading
@@ -159,6 +160,12 @@ def test_names_are_modules() -> None:
     """Every source of the contract is there; what begins with an underscore is none."""
     assert {"auto", "folder", "picamera", "stream", "synthetic", "video", "webcam"} <= set(sources.names())
     assert not any(name.startswith("_") for name in sources.names())
+
+
+def test_whoever_claims_paths_is_asked() -> None:
+    """No source that answers to paths is left out of `OF_PATHS`."""
+    modules = {name: importlib.import_module(f"edge_app.sources.{name}") for name in sources.names()}
+    assert {name for name, module in modules.items() if hasattr(module, "claims")} == set(sources.OF_PATHS)
 
 
 @pytest.mark.parametrize(
