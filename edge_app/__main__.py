@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from edge_app import service
@@ -12,11 +11,9 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     service.open_standard_streams()
     stop = service.stop_on_signals()  # First of all: Ctrl-C during the slow imports below shall be clean too.
-    gc.disable()  # Imports make much and leave no garbage; looking for some would take a tenth of the start.
+    service.put_off_collection()
     from edge_app import cli
 
-    gc.freeze()
-    gc.enable()
     service.leave(cli.main(sys.argv[1:], stop))
 
 

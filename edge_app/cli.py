@@ -32,6 +32,8 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
             command_line.parse([*words.split(), "--help"])
         if words not in ("run", "train"):  # these two have something to finish
             service.die_on_signals(stop)
+        if words != "run":  # it has much to load yet
+            service.begin_collection()
         code = COMMANDS[words](command_line.settle(words, kind, given), stop)
         if sys.stdout is not None:  # None where it was closed before the start
             sys.stdout.flush()

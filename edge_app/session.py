@@ -161,6 +161,7 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         notifier.watch(guards)
         health = Health(notifier, settings.memory_max if settings.service else None)
         limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress)
+        service.begin_collection()
         summary = pipeline.run(source, model, decision, [*guards, notifier], crop, limits)
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_app import service
+from edge_app import cli, service
 from tests.results import command, environment
 
 END_S = 1.0  # What is promised.
@@ -246,3 +247,41 @@ def test_a_child_that_reads_late_gets_everything() -> None:
     assert ended == service.Ended(1, given.decode() + "\n")
     deaf = service.run_child([sys.executable, "-c", "raise SystemExit(7)"], threading.Event(), 20, given)
     assert deaf.code == 7
+
+
+@pytest.fixture
+def starting() -> Iterator[None]:
+    """Be a program that starts; look for garbage as before in the end."""
+    service.put_off_collection()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("starting")
+def test_what_is_frozen_once_stays_all_that_is_frozen() -> None:
+    """What the start made is never looked at again; what came later, as for a reload, is."""
+    service.begin_collection()
+    frozen = gc.get_freeze_count()
+    assert gc.isenabled() and frozen > 1000
+    kept = [[index] for index in range(1000)]
+    service.begin_collection()
+    assert (gc.get_freeze_count(), len(kept)) == (frozen, 1000)
+
+
+@pytest.mark.usefixtures("starting")
+@pytest.mark.parametrize(
+    "words", [["config"], ["run", "--source", "synthetic:free", "--frames", "1", "--preview", "none"]]
+)
+def test_every_command_looks_for_garbage_while_it_works(words: list[str], tmp_path: Path) -> None:
+    """Only the start is without."""
+    assert not gc.isenabled()
+    assert cli.main([*words, "--config", str(settings_file(tmp_path))], threading.Event()) == 0
+    assert gc.isenabled()
+
+
+def settings_file(folder: Path) -> Path:
+    """Write settings that say nothing."""
+    path = folder / "config.toml"
+    path.write_text("")
+    return path

@@ -47,6 +47,7 @@ from edge_app.sources._v4l2 import Device, Mode
 from tests.test_agreement import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
+EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the program as it is installed
 COUNT = 400  # frames of a repetition
 FULL_PX = (640, 480)
 TILE_PX = (320, 240)  # every photograph is at least as large
@@ -321,7 +322,7 @@ def start_and_memory(plan: Plan) -> Iterator[Figure]:
         write_video(video, (640, 480), 90)
         model = str(model_card.read(BASE).path)
         compileall.compile_dir(Path(classifier.__file__).parent, quiet=1)  # as pip does when it installs
-        ours = [sys.executable, "-m", "edge_app", "run", "--source", video, "--preview", "none", "--log", "-"]
+        ours = [EDGE_APP, "run", "--source", video, "--preview", "none", "--log", "-"]
         script = [sys.executable, "-c", SCRIPT, video, model]
         starts, peaks = [], []
         for _ in range(plan.repetitions):
@@ -372,7 +373,7 @@ def run_logged(*words: str, environment: dict[str, str] | None = None) -> list[d
     """Run edge-app and return the lines of its log."""
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log.jsonl")
-        command = [sys.executable, "-m", "edge_app", "run", "--log", str(log), *words]
+        command = [EDGE_APP, "run", "--log", str(log), *words]
         subprocess.run(command, check=True, capture_output=True, env=environment)
         return [json.loads(line) for line in log.read_text().splitlines()]
 
