@@ -38,20 +38,22 @@ def decode(
         is_upright: EXIF asks for no turning.
 
     Returns:
-        (H, W, 3) uint8, BGR, turned as EXIF says; None when it cannot be decoded.
+        (H, W, 3) uint8, RGB, turned as EXIF says; None when it cannot be decoded.
     """
     simplejpeg = _simplejpeg()
     if simplejpeg is not None and is_upright and size_px[0] * size_px[1] <= _MOST_PIXELS:
         width, height = (-(-side // scale) for side in size_px)
         try:
             decoded: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
-                data, "BGR", min_height=height, min_width=width, strict=False
+                data, "RGB", min_height=height, min_width=width, strict=False
             )
         except ValueError:
-            return decode_any(data, _FLAGS[scale])
-        if decoded.shape[:2] == (height, width):
-            return decoded
-    return decode_any(data, _FLAGS[scale])
+            pass
+        else:
+            if decoded.shape[:2] == (height, width):
+                return decoded
+    found = decode_any(data, _FLAGS[scale])
+    return None if found is None else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
 
 
 @functools.cache

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from edge_app.records import Scores, Verdict
 
 TOP = 3
@@ -32,10 +30,19 @@ class Rules:
     forget_s: float = 2.0
 
 
-def probabilities(scores: Scores, temperature: float) -> Scores:
-    """Return the temperature-scaled softmax of (classes,) logits."""
-    powers = np.exp((scores - scores.max()) / np.float32(temperature))
-    return powers / powers.sum()
+def probabilities(scores: Scores, temperature: float) -> list[float]:
+    """Return the temperature-scaled softmax of (classes,) logits; all the same where they are not finite.
+
+    Numbers of Python, here and below: of ten classes they are done before an array has found its loop.
+    """
+    logits = scores.tolist()
+    best = max(logits)
+    powers = [math.exp((logit - best) / temperature) for logit in logits]
+    total = sum(powers)
+    if not math.isfinite(total):
+        # A float model may say NaN: it knows nothing, and the average over time must not keep it.
+        return [1 / len(powers)] * len(powers)
+    return [power / total for power in powers]
 
 
 class Decision:
@@ -48,7 +55,7 @@ class Decision:
 
     def __init__(self, labels: Sequence[str], rules: Rules) -> None:
         self._labels, self.rules = tuple(labels), rules
-        self._smoothed: Scores | None = None
+        self._smoothed: list[float] | None = None
         self._last_s = 0.0
         self._named: int | None = None
 
@@ -59,40 +66,37 @@ class Decision:
             scores: (classes,) float32 logits.
             stream_s: the frame's time on the source's own axis, seconds.
         """
-        if not math.isfinite(scores.sum()):
-            # A float model may say NaN: it knows nothing, and the average must not keep it.
-            scores = np.zeros_like(scores)
         current = probabilities(scores, self.rules.temperature)
         smoothed = self._smoothed = self._smooth(current, stream_s)
         self._named = self._choose(smoothed)
         top = self._top(current)
         if self._named is None:
             return Verdict("unknown", None, None, top)
-        return Verdict("ok", self._labels[self._named], float(smoothed[self._named]), top)
+        return Verdict("ok", self._labels[self._named], smoothed[self._named], top)
 
     def outage(self) -> Verdict:
         """Forget everything: what was seen before an outage says nothing about now."""
         self._smoothed = self._named = None
         return Verdict("outage", None, None)
 
-    def _smooth(self, current: Scores, stream_s: float) -> Scores:
+    def _smooth(self, current: list[float], stream_s: float) -> list[float]:
         gap_s, self._last_s = stream_s - self._last_s, stream_s
         previous = self._smoothed
         if previous is None or self.rules.smoothing_s <= 0 or not 0 <= gap_s <= self.rules.forget_s:
             self._named = None
             return current
         # Exact for any frame rate: a first-order low-pass sampled gap_s after its last value.
-        kept = np.float32(math.exp(-gap_s / self.rules.smoothing_s))
-        return kept * previous + (1 - kept) * current
+        kept = math.exp(-gap_s / self.rules.smoothing_s)
+        new = 1 - kept
+        return [kept * then + new * now for then, now in zip(previous, current, strict=True)]
 
-    def _choose(self, smoothed: Scores) -> int | None:
-        best = int(smoothed.argmax())
-        if smoothed[best] >= self.rules.enter:
-            return best
+    def _choose(self, smoothed: list[float]) -> int | None:
+        highest = max(smoothed)
+        if highest >= self.rules.enter:
+            return smoothed.index(highest)
         named = self._named
         return named if named is not None and smoothed[named] >= self.rules.leave else None
 
-    def _top(self, current: Scores) -> tuple[tuple[str, float], ...]:
-        values = current.tolist()
-        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)  # of equals the first comes first
-        return tuple([(self._labels[place], values[place]) for place in order[:TOP]])
+    def _top(self, current: list[float]) -> tuple[tuple[str, float], ...]:
+        order = sorted(range(len(current)), key=current.__getitem__, reverse=True)  # of equals the first comes first
+        return tuple([(self._labels[place], current[place]) for place in order[:TOP]])

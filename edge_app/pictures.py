@@ -93,7 +93,7 @@ class JpegPicture:
         decoded = _jpeg.decode(self._data, scale, self._header.stored_px, self._header.is_upright)
         if decoded is None:
             raise PictureError(f"a JPEG of {len(self._data)} bytes cannot be decoded")
-        return ArrayPicture(decoded, "bgr").rgb(_scaled(full, scale, decoded.shape), min_side_px)
+        return ArrayPicture(decoded).rgb(_scaled(full, scale, decoded.shape), min_side_px)
 
 
 def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:

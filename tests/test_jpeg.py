@@ -28,8 +28,9 @@ def encoded(pixels: np.ndarray, subsampling: str = "4:2:0") -> np.ndarray:
 
 
 def by_opencv(data: np.ndarray, scale: int) -> np.ndarray | None:
-    """Decode with OpenCV alone."""
-    return _jpeg.decode_any(data, _jpeg._FLAGS[scale])
+    """Decode with OpenCV alone, to RGB."""
+    decoded = _jpeg.decode_any(data, _jpeg._FLAGS[scale])
+    return None if decoded is None else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 @pytest.mark.parametrize("size_px", [(640, 480), (333, 251), (17, 9)])
@@ -44,7 +45,7 @@ def test_both_give_the_same_pixels(size_px: tuple[int, int], subsampling: str, s
 
 
 def test_a_grey_picture_has_three_channels() -> None:
-    """A JPEG without colour comes out as BGR all the same."""
+    """A JPEG without colour comes out as RGB all the same."""
     data = encoded(smooth(64, 48)[..., 1])
     decoded = _jpeg.decode(data, 2, (64, 48), True)
     assert decoded is not None and decoded.shape == (24, 32, 3)

@@ -286,7 +286,7 @@ def loop_overhead(plan: Plan) -> Iterator[Figure]:
 
     def parts() -> None:
         for index in range(frames.COUNT):
-            cv2.resize(shown.picture(index).rgb(box, needed), (32, 32), interpolation=cv2.INTER_AREA)
+            preprocess.shrink(shown.picture(index).rgb(box, needed), (32, 32))
             bare.invoke()
 
     values = []

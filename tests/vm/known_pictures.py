@@ -56,5 +56,5 @@ class Expected:
         card = self.classifier.card
         assert card is not None
         chances = probabilities(self.classifier.scores(patch), card.temperature)
-        best = np.argsort(-chances, kind="stable")[:TOP]
-        return [[self.classifier.labels[place], round(float(chances[place]), 4)] for place in best]
+        best = sorted(range(len(chances)), key=chances.__getitem__, reverse=True)[:TOP]
+        return [[self.classifier.labels[place], round(chances[place], 4)] for place in best]
