@@ -212,12 +212,12 @@ class ReelCamera(Camera):
         self._begun_s = time.monotonic()
         return "reel"
 
-    def skip(self) -> bool:
+    def skip(self) -> int:
         """Wait for the next picture's moment."""
         self._index += 1
         due_s = self._begun_s + self._index / self._fps
         time.sleep(max(0.0, due_s - time.monotonic()))
-        return True
+        return 0
 
     def read(self) -> Capture | None:
         """Wait, and deliver."""

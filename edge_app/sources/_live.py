@@ -70,9 +70,14 @@ class Camera(Protocol):
             PictureError: this one picture is damaged.
         """
 
-    def skip(self) -> bool:
-        """Wait for the next picture and leave it, as cheaply as can be; False if there was none. Raises as `read`."""
-        return self.read() is not None
+    def skip(self) -> int | None:
+        """Wait for the next picture and leave it, as cheaply as can be. Raises as `read`.
+
+        Returns:
+            What `Capture.missed` would say of it; None if there was none.
+        """
+        capture = self.read()
+        return None if capture is None else capture.missed
 
     def close(self) -> None:
         """Give the device back; harmless when it is not open."""
@@ -106,6 +111,7 @@ class LiveSource:
         self._good_s = self._opened_s = self._progress_s = clock()
         self._interval_s = 0.0  # between the last two pictures
         self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
+        self._is_awaited = True  # whether somebody stands and waits for a picture
         self._limit_s, self._patience_s = OPENING_HUNG_S, OUTAGE_PERIOD_S
         self._is_given_up = False
         self._ended, self._first_opened = threading.Event(), threading.Event()
@@ -143,10 +149,11 @@ class LiveSource:
 
     def _take(self, timeout_s: float) -> Frame | None:
         with self._changed:
+            self._is_awaited = True
             self._changed.wait_for(lambda: self._newest is not None, timeout_s)
             frame, self._newest = self._newest, None
             if frame is not None:
-                self._taken_s = self._clock()
+                self._taken_s, self._is_awaited = self._clock(), False
         if frame is not None and self._clock() - self._good_s > STALE_S:
             self._untaken += 1  # The camera was lost while nobody looked: what it showed last is no longer true.
             return None
@@ -193,11 +200,7 @@ class LiveSource:
         """Read and publish one frame, or leave it; False when the camera has to be reopened."""
         try:
             if self._is_pausing():
-                if not self._camera.skip():
-                    return self._keep_unless_stale(_NOTHING)
-                self._captured += 1
-                self._note_picture()
-                return True
+                return self._skip_once()
             capture = self._camera.read()
         except PictureError as error:
             self._reason = f"damaged picture: {error}"
@@ -214,7 +217,20 @@ class LiveSource:
 
     def _is_pausing(self) -> bool:
         """Whether newer pictures than the next one will come before the loop looks again."""
-        return self._clock() + 2 * self._interval_s < self._taken_s + min(self._pause_s, LOOK_S)
+        until_s = self._taken_s + min(self._pause_s, LOOK_S)
+        return not self._is_awaited and self._clock() + 2 * self._interval_s < until_s
+
+    def _skip_once(self) -> bool:
+        """Leave one frame to the camera, and none that will be old when the loop looks again; returns as above."""
+        with self._changed:
+            self._newest = None
+        missed = self._camera.skip()
+        if missed is None:
+            return self._keep_unless_stale(_NOTHING)
+        self._captured += missed + 1
+        self._untaken += missed
+        self._note_picture()
+        return True
 
     def _note_picture(self) -> None:
         """Take note of a good picture: there is no outage."""

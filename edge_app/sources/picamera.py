@@ -110,10 +110,10 @@ class Picamera(Camera):
         picture = SmallAndFull(small, pictures["main"]) if len(pictures) == 2 else small
         return Capture(picture, _captured_s(metadata))
 
-    def skip(self) -> bool:
+    def skip(self) -> int:
         """Wait for the next request and copy nothing out of it."""
         self._request_done().release()
-        return True
+        return 0
 
     def _request_done(self) -> Any:
         try:

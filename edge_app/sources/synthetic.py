@@ -181,20 +181,33 @@ class SyntheticCamera(Camera):
         if self._drawn is None:
             self._drawn = ENCODERS[self._options.kind](self._film.frame_pixels(self._index))
             self._drawn_s = self._clock()
-        due_s = self._due_s(self._index)
-        remaining_s = due_s - self._clock()
-        if remaining_s > 0:
-            self._wait(min(remaining_s, WAIT_S))
-            if self._clock() < due_s:
-                return None
+        if not self._is_due():
+            return None
         # A frame that was not drawn in time counts from when it was: its age is to measure the reader, not us.
-        capture = Capture(self._drawn, max(due_s, self._drawn_s), self._film.truth(self._index), self._missed)
-        self._index, self._missed, self._drawn = self._index + 1, 0, None
-        return capture
+        captured_s = max(self._due_s(self._index), self._drawn_s)
+        picture, truth = self._drawn, self._film.truth(self._index)
+        return Capture(picture, captured_s, truth, self._go_on())
+
+    def skip(self) -> int | None:
+        """Wait until the next frame is due and do not draw it; None while it is not yet."""
+        self._skip_overdue()
+        return self._go_on() if self._is_due() else None
 
     def close(self) -> None:
         """Forget what was drawn ahead."""
         self._drawn = None
+
+    def _is_due(self) -> bool:
+        """Wait for the next frame, not for long, and say whether its time has come."""
+        remaining_s = self._due_s(self._index) - self._clock()
+        if remaining_s > 0:
+            self._wait(min(remaining_s, WAIT_S))
+        return self._clock() >= self._due_s(self._index)
+
+    def _go_on(self) -> int:
+        """Go on to the frame after the next one; return how many were missed before it."""
+        missed, self._index, self._missed, self._drawn = self._missed, self._index + 1, 0, None
+        return missed
 
     def _due_s(self, index: int) -> float:
         return self._zero_s + index / self._film.fps

@@ -113,10 +113,10 @@ class Webcam(Camera):
             raise PictureError("the driver handed out an empty buffer")
         return Capture(self._picture(buffer), captured_s)
 
-    def skip(self) -> bool:
+    def skip(self) -> int:
         """Take the next buffer and copy nothing out of it."""
         self._grabbed()
-        return True
+        return 0
 
     def _grabbed(self) -> cv2.VideoCapture:
         if self._capture is None:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from edge_app import pipeline
 from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
 from edge_app.pictures import ArrayPicture
+from edge_app.pipeline import Limits
 from edge_app.records import Frame, Outage
 from edge_app.sources import _live
 from edge_app.sources._base import Request
@@ -113,7 +115,11 @@ def test_frames_between_two_wanted_ones_are_skipped_not_dropped(camera: Puppet) 
     for _ in range(5):
         camera.show()
     wait_until(camera.reads.empty)
-    assert isinstance(first(items, Frame), Frame)
+    for item in items:
+        if isinstance(item, Frame):
+            assert item.index >= 6  # a new one, none of the five that were there before somebody wanted one
+            break
+        camera.show()
     assert source.dropped == 0
     source.close()
 
@@ -127,10 +133,10 @@ class Steady(Camera):
     def open(self) -> str:
         return "steady"
 
-    def skip(self) -> bool:
+    def skip(self) -> int:
         threading.Event().wait(0.004)
         self.now_s, self.seen = self.now_s + 1 / 30, self.seen + 1
-        return True
+        return 0
 
     def read(self) -> Capture | None:
         self.skip()
@@ -157,6 +163,56 @@ def test_what_nobody_will_take_is_not_asked_for(rate_hz: float, look_s: float, m
     source.close()
     assert all(look_s - 0.1 < after - before < look_s + 0.4 for before, after in itertools.pairwise(taken_s))
     assert camera.delivered < camera.seen * (0.75 if rate_hz == 5 else 0.35)
+
+
+class CamerasTime(threading.Event):
+    """The end of a run, waited for in a camera's time."""
+
+    def __init__(self, camera: Steady) -> None:
+        super().__init__()
+        self._camera = camera
+
+    def wait(self, timeout: float | None = None) -> bool:
+        ends_s = self._camera.now_s + (timeout or 0)
+        wait_until(lambda: self._camera.now_s >= ends_s)
+        return False
+
+
+@pytest.mark.parametrize(("rate_hz", "work_s"), [(0.7, 0.0), (0.5, 0.1), (0.25, 0.3)])
+def test_a_slow_run_sees_what_is_there_now(rate_hz: float, work_s: float) -> None:
+    """However seldom the loop looks, and however long it works, it is never given a picture of some time ago."""
+    camera = Steady()
+    source, stop = LiveSource(camera, Request(rate_hz=rate_hz), lambda: camera.now_s), CamerasTime(camera)
+    ages_s = []
+    for item in pipeline.paced(source, Limits(rate_hz=rate_hz, stop=stop), lambda: camera.now_s):
+        assert isinstance(item, Frame), item
+        ages_s.append(camera.now_s - item.captured_s)
+        stop.wait(work_s)
+        if len(ages_s) == 4:
+            break
+    source.close()
+    assert max(ages_s) < 0.3, ages_s  # five times the usual, a third of what a picture of the last look has
+
+
+def test_what_the_camera_loses_in_a_pause_counts_too() -> None:
+    """A pause hides no loss: pictures that the camera itself missed are dropped, those left in it are not."""
+
+    class Losing(Steady):
+        def skip(self) -> int:
+            return super().skip() + 1
+
+        def read(self) -> Capture | None:
+            self.skip()
+            return Capture(PICTURE, self.now_s, missed=1)
+
+    camera = Losing()
+    source = LiveSource(camera, Request(rate_hz=0.1), lambda: camera.now_s)
+    frames = [first(iter(source), Frame)]
+    wait_until(lambda: camera.seen > 40)
+    frames.append(first(iter(source), Frame))
+    source.close()
+    assert [isinstance(frame, Frame) and frame.index % 2 for frame in frames] == [1, 1]
+    assert camera.seen - 2 <= source.dropped <= camera.seen
 
 
 def test_frames_the_camera_lost_count_too(camera: Puppet, source: LiveSource) -> None:

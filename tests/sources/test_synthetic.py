@@ -374,6 +374,22 @@ def test_a_slightly_late_reader_misses_nothing() -> None:
     assert captures[1].captured_s == pytest.approx(1000.0 + 2 * INTERVAL_S)
 
 
+def test_a_frame_nobody_wants_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipping takes the time of a frame, reports what was missed like reading, and draws nothing."""
+    clock = FakeClock()
+    camera = camera_at_10_hz(clock)
+    next_capture(camera)
+    with monkeypatch.context() as patched:
+        patched.setitem(synthetic.ENCODERS, "rgb", lambda _: pytest.fail("drawn"))
+        assert [camera.skip() for _ in range(3)] == [0, 0, 0]
+        assert clock.now_s == pytest.approx(1000.0 + 3 * INTERVAL_S)
+        clock.now_s += 3.5 * INTERVAL_S
+        assert camera.skip() == 3
+    capture = next_capture(camera)
+    assert (capture.missed, capture.captured_s) == (0, pytest.approx(1000.0 + 8 * INTERVAL_S))
+    np.testing.assert_array_equal(capture.picture.rgb(), Film(0, (32, 32), 10.0).frame_pixels(8))
+
+
 def test_drawing_late_does_not_age_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that took longer than an interval to draw counts from when it was ready."""
     clock = FakeClock()
