@@ -1,7 +1,7 @@
 """A JPEG to pixels, at full size or less: by simplejpeg where it is there, else by OpenCV; both are libjpeg-turbo.
 
 At a reduced scale simplejpeg takes 6 % less time for 640x480 and 15 % less for 320x240 than OpenCV, and gives the same
-pixels. OpenCV knows EXIF orientation and four-colour JPEG, and takes what simplejpeg refuses.
+pixels. OpenCV knows EXIF orientation, and takes what simplejpeg refuses.
 """
 
 from __future__ import annotations

@@ -283,7 +283,7 @@ _RESULTS = {
 
 
 def describe(found: Mapping[str, str]) -> str:
-    """Say in words how the service is doing, and to root who else has a camera that the service waits for.
+    """Say in words how the service is doing, and where it waits for a camera, to root, who has cameras open.
 
     Args:
         found: properties as `show` returns them.
@@ -296,8 +296,8 @@ def describe(found: Mapping[str, str]) -> str:
     if found.get("StatusText"):
         lines.append(found["StatusText"])
     if found.get("StatusText", "").startswith(DEGRADED):
-        holders = ((node, _v4l2.holder(str(node), besides=int(found["MainPID"]))) for node in _v4l2.nodes())
-        lines += [f"{node} is in use by {holder}" for node, holder in holders if holder]
+        users = _v4l2.holders([str(node) for node in _v4l2.nodes()], besides=int(found.get("MainPID", "0")))
+        lines += [f"{node} is in use by {user}" for node, user in users.items()]
     if found.get("ActiveState") == "failed":
         code = found.get("ExecMainStatus", "")
         lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))

@@ -70,7 +70,8 @@ class JpegPicture:
     """A JPEG file in memory; EXIF orientation is honoured.
 
     Args:
-        data: (N,) uint8, the file's bytes.
+        data: (N,) uint8, the file's bytes. Whoever receives them sees to it that they are whole: what is missing at
+            the end a decoder may fill with grey and say nothing.
 
     Raises:
         PictureError: the data has no readable JPEG header.

@@ -33,7 +33,7 @@ class Limits:
         duration_s: seconds after which it ends.
         rate_hz: classifications a second at most.
         stop: set it to end the run.
-        interrupt: set it to end the run as soon as the source yields: within a second.
+        interrupt: set it to end the run as soon as the source yields: within a second, of one being opened three.
         progress: called for each item of the source, also for those that the rate leaves out.
         stages: told how long each stage of each frame takes.
     """

@@ -106,7 +106,7 @@ def test_busy(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy", path)
 
     monkeypatch.setattr(_v4l2, "query", refuse)
-    monkeypatch.setattr(_v4l2, "holder", lambda _: "cheese (pid 653)")
+    monkeypatch.setattr(_v4l2, "holders", lambda paths: {paths[0]: "cheese (pid 653)"})
     assert examined(monkeypatch, SOURCE="webcam:0")["camera"] == Finding(
         "camera", "problem", "/dev/video0 is in use by cheese (pid 653)", "stop it or choose another camera"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -57,8 +59,20 @@ def test_a_turned_picture_is_left_to_opencv() -> None:
     assert decoded is not None and decoded.shape == (64, 48, 3)
 
 
+def test_four_colours_come_out_as_three() -> None:
+    """A picture for the press, CMYK, is decoded by both to the same."""
+    image = pytest.importorskip("PIL.Image", reason="writes CMYK, which OpenCV cannot; pip install pillow")
+    file = io.BytesIO()
+    image.fromarray(smooth(64, 48)).convert("CMYK").save(file, "JPEG", quality=90)
+    data = np.frombuffer(file.getvalue(), np.uint8)
+    for scale in _jpeg.SCALES:
+        ours, theirs = _jpeg.decode(data, scale, (64, 48), True), by_opencv(data, scale)
+        assert ours is not None and theirs is not None
+        assert np.abs(ours.astype(int) - theirs).max() <= TOLERANCE
+
+
 def test_what_simplejpeg_refuses_opencv_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture of four colours, or whatever else it does not know, is tried once more; rubbish is None."""
+    """What it does not know is tried once more; rubbish is None."""
 
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("unsupported colorspace")

@@ -53,7 +53,7 @@ class Camera(Protocol):
     """
 
     patience: int | None = None
-    hung_s: float = 9.0  # FFmpeg is told to wait 5 s
+    hung_s: float = 9.0  # a picture over the network may wait 2 s each for the link, an answer and data
 
     def open(self) -> str:
         """Open (or reopen) the device and return the string that selects it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,19 +135,47 @@ def _lasting_path(path: str) -> str:
     return path
 
 
-def holder(path: str, besides: int | None = None) -> str | None:
-    """Return "name (pid N)" of another process that has the device open, as far as /proc shows it.
+PROCESSES = Path("/proc")
+
+
+def holders(paths: Sequence[str], besides: int | None = None) -> dict[str, str]:
+    """Find out which of some devices other processes have open, as far as /proc shows it to this user.
 
     Args:
-        path: of the device.
+        paths: of the devices.
         besides: a process that does not count; None for this one.
+
+    Returns:
+        "name (pid N)" by path, of those that are in use.
     """
-    target, own = os.path.realpath(path), str(besides or os.getpid())
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(link.readlink()) == target and link.parts[2] != own:
-                name = Path("/proc", link.parts[2], "comm").read_text().strip()
-                return f"{name} (pid {link.parts[2]})"
-        except OSError:
-            continue
-    return None
+    wanted, own = {os.path.realpath(path): path for path in paths}, str(besides or os.getpid())
+    found: dict[str, str] = {}
+    for number in filter(str.isdigit, _names(PROCESSES)):
+        descriptors = PROCESSES / number / "fd"
+        for name in _names(descriptors) if number != own else ():
+            path = wanted.get(_target(descriptors / name))
+            if path is not None:
+                found.setdefault(path, f"{_command(number)} (pid {number})")
+    return found
+
+
+# Processes end while they are looked at, and those of others are closed: each of these may fail at any time.
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def _command(number: str) -> str:
+    try:
+        return (PROCESSES / number / "comm").read_text().strip()
+    except OSError:
+        return "a process"

@@ -191,7 +191,8 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
 
     def cost(mode: _v4l2.Mode) -> tuple[int, int]:
         area, fps = mode.width_px * mode.height_px, request.fps or DEFAULT_FPS
-        is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S
+        # Above the usual rate many cameras have MJPG alone, and grant YUYV at a lower one.
+        is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S and fps <= DEFAULT_FPS
         order = ("YUYV", "MJPG") if is_light else ("MJPG", "YUYV")
         return area, order.index(mode.fourcc) if mode.fourcc in order else len(order)
 
@@ -248,11 +249,15 @@ def _require(path: str) -> _v4l2.Device:
 
 
 def _refusal(path: str) -> str:
-    user = _v4l2.holder(path) if _LINUX else None
+    if not _LINUX:
+        return f"webcam {path} cannot be opened: not there, in use, or forbidden to this program"
+    user = _v4l2.holders([path]).get(path)
     if user:
         return f"{path} is in use by {user}; stop it or choose another camera"
+    if os.geteuid() == 0:
+        return f"{path} cannot be opened: it is busy or no camera; 'edge-app sources' lists the cameras"
     # Of other users' processes /proc shows root alone which files they have open.
-    return f"{path} cannot be opened: in use by another user's program? 'sudo edge-app doctor' names it"
+    return f"{path} cannot be opened: in use by another user's program? 'sudo fuser -v {path}' names it"
 
 
 def _fourcc_name(value: float) -> str:
