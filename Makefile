@@ -5,6 +5,7 @@ ENVIRONMENT = PYTHON="$(PYTHON)" OPENCV="$(OPENCV)" tools/environment.sh
 ARGS ?=
 ARCH ?= amd64
 OPENCV ?=
+BENCH_SCHEMA = from edge_app.bench import report; print(report.json_schema(), end='')
 
 .DEFAULT_GOAL := help
 .PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check bench-figures bench-peers endurance-test vm-test clean
@@ -43,11 +44,13 @@ docs: ## write the generated parts of the documentation anew
 	@$(ENVIRONMENT) $(VENV)
 	$(VENV)/bin/python tools/command_reference.py > docs/commands.md
 	$(VENV)/bin/edge-app models schema > docs/model-card.schema.json
+	$(VENV)/bin/python -c "$(BENCH_SCHEMA)" > docs/bench.schema.json
 
 docs-check:
 	@$(ENVIRONMENT) $(VENV)
 	$(VENV)/bin/python tools/command_reference.py | diff docs/commands.md - || { echo "run: make docs"; exit 1; }
 	$(VENV)/bin/edge-app models schema | diff docs/model-card.schema.json - || { echo "run: make docs"; exit 1; }
+	$(VENV)/bin/python -c "$(BENCH_SCHEMA)" | diff docs/bench.schema.json - || { echo "run: make docs"; exit 1; }
 
 notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (within 15 minutes on two cores)
 	@$(ENVIRONMENT) $(VENV) train notebook

@@ -20,16 +20,33 @@ _METAVARS = {
     "int": "N",
     "float": "X",
     "Path": "FILE",
-    "list[str]": "NAME[:ARGUMENT]",
+    "list[str]": "NAME",
+    "list[int]": "N",
     "list[Path]": "FILE",
+}
+# What it is called where the type does not tell.
+_METAVARS_OF_FLAGS = {
+    "--sink": "NAME[:ARGUMENT]",
+    "--size": "WIDTHxHEIGHT",
+    "--data": "PATH",
+    "--out": "FOLDER",
+    "--pictures": "FOLDER",
+    "--wheels": "FOLDER",
+    "--from": "PATH",
 }
 _EMPTY_DEFAULTS = (" (default: None)", " (default: [])", " (default: False)")
 
 
 def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
     """Add a flag with a readable name for its value, and without a default that says nothing."""
-    if details.get("metavar") in _METAVARS:
-        details["metavar"] = _METAVARS[details["metavar"]]
+    metavar = str(details.get("metavar"))
+    if metavar in _METAVARS:
+        is_text = metavar in ("str", "Path", "list[str]", "list[Path]")
+        details["metavar"] = (is_text and _METAVARS_OF_FLAGS.get(names[-1])) or _METAVARS[metavar]
+    elif metavar.startswith("list["):  # of a few words
+        details["metavar"] = metavar.removeprefix("list[").removesuffix("]")
+    if details.get("action") == "append":  # --model a b as well as --model a --model b
+        details |= {"action": "extend", "nargs": "+"}
     for empty in _EMPTY_DEFAULTS:
         details["help"] = (details.get("help") or "").replace(empty, "")
     return parser.add_argument(*names, **details)

@@ -8,12 +8,11 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edge_app import __version__, command_line, config, output
-from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK, DependencyMissing
+from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK, DependencyMissing, UsageError
 
 if TYPE_CHECKING:
     from edge_app.classifier import Classifier
@@ -216,51 +215,60 @@ def _bench(settings: Bench, stop: threading.Event) -> int:
 
     if settings.single_stream:
         return _single_stream(settings)
-    older = report.read(settings.compare) if settings.compare else None
     if settings.plot:
         plot.require(settings.plot)
-    width, height = (int(side) for side in settings.size.split("x"))
     request = run.Request(
-        models=tuple(settings.model),
+        models=tuple(dict.fromkeys(settings.model)),
         labels=settings.labels,
-        threads=tuple(settings.threads),
-        delegates=tuple(settings.delegate),
+        threads=tuple(dict.fromkeys(settings.threads)),
+        delegates=tuple(dict.fromkeys(settings.delegate)),
         runtime=settings.runtime,
+        source=settings.source,
         pictures=settings.pictures,
         kind=settings.kind,
-        size_px=(width, height),
+        sizes_px=tuple(dict.fromkeys(map(config.pixels, settings.size))),
+        outlets=tuple(settings.sink),
         frames=settings.frames,
         repetitions=settings.repetitions,
         against_classic=settings.against_classic,
+        older=report.read(settings.compare) if settings.compare else None,
     )
-    with ExitStack() as resources, output.json_to(settings.json_) as write:
-        found = run.bench(request, lambda title, total: resources.enter_context(output.progress(title, total)))
-        if write is not None:
-            write(report.to_json(found))
-    if settings.plot:
-        plot.save(found, settings.plot)
-    if settings.json_ != "-":
-        print("\n".join(report.to_text(found)))
-        if older is not None:
-            print("\n".join(report.compare(found, older)))
+    with output.json_to(settings.json_) as write_json, output.file_to(settings.plot) as write_plot:
+        found = run.bench(request, output.progress)
+        for line in report.to_text(found) if settings.json_ != "-" else ():
+            print(line)
+        for line in report.compare(found, request.older) if request.older else ():
+            print(line, file=sys.stderr if settings.json_ == "-" else sys.stdout)
+        if write_json is not None:
+            write_json(report.to_json(found))
+        if write_plot is not None and settings.plot:
+            write_plot(plot.render(found, settings.plot.suffix))
     return EXIT_OK
 
 
 def _single_stream(settings: Bench) -> int:
-    from edge_app import classifier, dataset
+    from edge_app import dataset
     from edge_app.bench import machine, single_stream
+    from edge_app.flags.bench import ONLY_FRAMES
 
-    source, about = dataset.find(settings.data), machine.describe()
-    options = classifier.Options(settings.runtime, settings.delegate[0], settings.threads[0])
-    results = []
+    useless = [f"--{name.replace('_', '-')}" for name in ONLY_FRAMES if name in settings.model_fields_set]
+    if useless:
+        raise UsageError(f"--single-stream has no use for {', '.join(useless)}")
+    before, about = machine.moment(), machine.describe()
+    source, results = dataset.find(settings.data), []
+    request = single_stream.Request(
+        tuple(settings.model), settings.labels, tuple(settings.threads), tuple(settings.delegate), settings.runtime
+    )
     with output.json_to(settings.json_) as write:
-        for name in settings.model:
-            with output.progress(name, 0) as tell:
-                results.append(single_stream.measure(name, settings.labels, source, options, tell))
+        for result in single_stream.measure(request, source, output.progress):
+            results.append(result)
             if settings.json_ != "-":
-                print(results[-1], flush=True)
+                print(result, flush=True)
+        after = machine.moment()
+        for doubt in machine.doubts(about, before, after):
+            print(f"doubtful: {doubt}", file=sys.stderr)
         if write is not None:
-            write({"machine": asdict(about), "single_stream": [asdict(result) for result in results]})
+            write(single_stream.to_json(results, about, before, after))
     return EXIT_OK
 
 

@@ -29,6 +29,16 @@ def _size(text: str) -> str:
     return text
 
 
+Size = Annotated[str, AfterValidator(_size)]
+"""WIDTHxHEIGHT in pixels."""
+
+
+def pixels(size: str) -> tuple[int, int]:
+    """Return width and height of a `Size`."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
 def _range(text: str) -> str:
     try:
         low, high = (float(part) for part in text.split(","))
@@ -67,7 +77,7 @@ class CameraOptions(Section):
         description="auto, picamera[:N], webcam[:N|/dev/...], rtsp://... or http://..., a video file, "
         "a folder of pictures, synthetic[:rgb|yuyv|jpeg,free,seed=N]",
     )
-    size: Annotated[str, AfterValidator(_size)] | None = Field(
+    size: Size | None = Field(
         None, description="WIDTHxHEIGHT asked of the camera; default: the smallest that serves the model and the viewer"
     )
     fps: float | None = Field(None, gt=0, le=1000, description="frames a second asked of the camera; default: 30")

@@ -231,10 +231,15 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
     if patient.settings.log in (None, "-"):
         return
     path = Path(patient.settings.log).absolute()
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    try:
+        is_writable = os.access(path if path.exists() else path.parent, os.W_OK)
+        free = shutil.disk_usage(path.parent).free if is_writable else 0
+    except PermissionError:  # the service's own folder
+        yield Finding("log", "warning", f"{path} may not be looked at", "run this with sudo")
+        return
+    if not is_writable:
         yield Finding("log", "problem", f"{path} cannot be written", "choose another file, or make the folder writable")
         return
-    free = shutil.disk_usage(path.parent).free
     if free < LITTLE_SPACE:
         yield Finding("log", "warning", f"{free / 2**20:.0f} MiB are free for {path}", "make room, or lower log_max_mb")
     else:

@@ -51,7 +51,7 @@ class ForJournal(logging.Formatter):
 
 
 class Once(logging.Filter):
-    """Lets a message through once a minute, with how often it was held back; its numbers may differ.
+    """Lets a message below an error through once a minute, with how often it was held back; its numbers may differ.
 
     Args:
         clock: monotonic seconds.
@@ -64,6 +64,8 @@ class Once(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether to let a record through; what was held back is added to its text."""
+        if record.levelno >= logging.ERROR:
+            return True  # Asked for by somebody, as a reload is, or the end: silence would be taken for success.
         now_s = self._clock()
         text = record.getMessage()
         key = _NUMBERS.sub("#", text)

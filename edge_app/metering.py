@@ -12,14 +12,16 @@ import numpy.typing as npt
 
 FPS_WINDOW_S = 2.0
 LATENCY_WINDOW = 512
-STAGES_WINDOW = 1800  # a minute at 30 frames a second
+STAGES_WINDOW_S = 60.0
+RANKS = (50, 90, 99, 100)  # percentiles that are told of stages and latencies; the last is the slowest
 
 Lap: TypeAlias = Callable[[str], None]
 """Told at the end of each stage of a frame by its name."""
 
 # In the order in which a frame passes them: from the camera's time stamp to the loop; JPEG or YUV to pixels, as far as
-# needed; crop and area average to the patch; patch to tensor; the network; probabilities and verdict; all sinks.
-STAGES = ("capture", "decode", "shrink", "quantise", "invoke", "decide", "sinks")
+# needed; crop and area average to the patch; patch to tensor; the network; probabilities and verdict; sinks that show
+# the picture; all others.
+STAGES = ("capture", "decode", "shrink", "quantise", "invoke", "decide", "draw", "sinks")
 TOTAL = "total"
 _COLUMNS = {stage: column for column, stage in enumerate(STAGES)}
 
@@ -76,16 +78,16 @@ def no_lap(stage: str) -> None:
 
 
 class Stages:
-    """How long each stage of a frame took, for the last frames. A lap costs a fraction of a microsecond.
+    """How long each stage of a frame took, for the frames of the last minute. A lap costs a fraction of a microsecond.
 
     Args:
-        window: frames that are kept.
+        window_s: how far back to look.
         clock: monotonic seconds, the clock of the time stamps.
     """
 
-    def __init__(self, window: int = STAGES_WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept: deque[list[float]] = deque(maxlen=window)
-        self._clock = clock
+    def __init__(self, window_s: float = STAGES_WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept: deque[list[float]] = deque()  # of each frame the stages, then the moment of its end
+        self._window_s, self._clock = window_s, clock
         self._row: list[float] = []  # a list: adding to one element of an array takes ten times as long
         self._then_s = 0.0
         self.count = 0
@@ -104,10 +106,24 @@ class Stages:
 
     def end(self) -> None:
         """End the frame. One that is begun and not ended, a damaged picture, does not count."""
+        self._row.append(self._then_s)
         self._kept.append(self._row)
         self.count += 1
+        self._forget(self._then_s)
 
     def milliseconds(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return the durations of each stage and their sum, (frames,) each, in the order of time."""
-        rows = np.array(self._kept).reshape(-1, len(STAGES)) * 1e3
+        self._forget(self._clock())
+        rows = np.array(self._kept).reshape(-1, len(STAGES) + 1)[:, :-1] * 1e3
         return {stage: rows[:, column] for stage, column in _COLUMNS.items()} | {TOTAL: rows.sum(1)}
+
+    def percentiles(self) -> dict[str, list[float]]:
+        """Return the percentiles (`RANKS`) of each stage and their sum, milliseconds; nothing if there was no frame."""
+        durations = self.milliseconds()
+        if not len(durations[TOTAL]):
+            return {}
+        return {stage: np.percentile(values, RANKS).tolist() for stage, values in durations.items()}
+
+    def _forget(self, now_s: float) -> None:
+        while self._kept and now_s - self._kept[0][-1] > self._window_s:
+            self._kept.popleft()

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from edge_app.metering import LatencyMeter
+from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Picture, Result
 from edge_app.sinks._base import Guard
 
@@ -41,12 +41,12 @@ class Notifier:
         self._interval_s = _watchdog_s(environment) / 2
         self._fed_s = self._told_s = -self._interval_s - STATUS_PERIOD_S
         self._state = ""
-        self._latencies = LatencyMeter()
+        self._stages = Stages()
         self._is_ready = False
 
-    def watch(self, guards: Sequence[Guard]) -> None:
-        """Take note of the sinks whose failures belong in the status."""
-        self._guards = guards
+    def watch(self, guards: Sequence[Guard], stages: Stages) -> None:
+        """Take note of the sinks whose failures belong in the status, and of where the time goes."""
+        self._guards, self._stages = guards, stages
 
     def progress(self) -> None:
         """Feed the watchdog, at half its interval."""
@@ -60,14 +60,12 @@ class Notifier:
         if not self._address:
             return
         now_s = self._clock()
-        if result.verdict.state != "outage":
-            self._latencies.add(result.latency_ms)
         state = f"{result.verdict.state} {[guard.problem for guard in self._guards]}"
         if state == self._state and now_s - self._told_s < STATUS_PERIOD_S:
             return
         self._state, self._told_s = state, now_s
         problems = [f"{guard.name}: {guard.problem}" for guard in self._guards if guard.problem]
-        status = "; ".join([describe(result, *self._latencies.percentiles(50, 99)), *problems])
+        status = "; ".join([describe(result, self._stages.percentiles()), *problems])
         is_sent = self._send(*([] if self._is_ready else ["READY=1"]), f"STATUS={status}")
         self._is_ready = self._is_ready or is_sent
 
@@ -95,15 +93,32 @@ class Notifier:
         return True
 
 
-def describe(result: Result, median_ms: float, slow_ms: float) -> str:
-    """Say a result, and the median and 99th percentile of recent latencies, to a person who asks how things are."""
+def describe(result: Result, last_minute: Mapping[str, Sequence[float]]) -> str:
+    """Say a result, and how long the frames of the last minute took, to a person who asks how things are.
+
+    Args:
+        result: the newest.
+        last_minute: from `metering.Stages.percentiles`.
+    """
     verdict = result.verdict
     if verdict.state == "outage":
         return f"{DEGRADED}, no picture from {result.source}: {result.reason}"
     seen = verdict.label if verdict.label is not None else "unknown"
     dropped = f", {result.dropped} frames dropped" if result.dropped else ""
-    speed = f"{result.fps:.1f} classifications/s, latency p50 {median_ms:.1f} p99 {slow_ms:.1f} ms"
-    return f"{result.source}: {seen}, {speed}{dropped}"
+    return f"{result.source}: {seen}, {result.fps:.1f} classifications/s{_times(last_minute)}{dropped}"
+
+
+def _times(last_minute: Mapping[str, Sequence[float]]) -> str:
+    if not last_minute:
+        return ""
+    total = " ".join(f"{name} {value:.1f}" for name, value in zip(_NAMES, last_minute[TOTAL], strict=True))
+    medians = {stage: last_minute[stage][0] for stage in STAGES}
+    shown = ", ".join(f"{stage} {value:.1f}" for stage, value in medians.items() if value >= _WORTH_SHOWING_MS)
+    return f", a frame takes {total} ms" + (f" ({shown})" if shown else "")
+
+
+_NAMES = ("p50", "p90", "p99", "max")
+_WORTH_SHOWING_MS = 0.05
 
 
 def _address(path: str) -> str:

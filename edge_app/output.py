@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +23,11 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
 
 
 @contextmanager
-def file_to(target: str | Path | None) -> Iterator[Callable[[str], None] | None]:
-    """Give a function that writes text to a file or, for "-", to stdout; None where nothing is wanted.
+def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None] | None]:
+    """Give a function that writes to a file or, for "-", text to stdout; None where nothing is wanted.
 
-    A file is begun beside its place at once, so that one that cannot be written is found before the work, and takes
-    its place when all is written: what was there before is never lost to half a report.
+    That it can be written is tried at once, not found out after the work. It is written beside its place and moved
+    there when it is whole: what was there before is never lost to half a report.
 
     Raises:
         StartError: it cannot be opened.
@@ -35,28 +37,49 @@ def file_to(target: str | Path | None) -> Iterator[Callable[[str], None] | None]
         yield None
         return
     if str(target) == "-":
-        yield lambda text: print(text, end="")
+        yield lambda content: print(content, end="")
         return
     path = Path(target)
+    if path.is_dir():
+        raise StartError(f"cannot write {target}: it is a folder")
     if path.exists() and not path.is_file():  # a pipe, a device: nothing to be replaced
-        yield lambda text: _write(path, text)
+        yield lambda content: _write(path, content)
         return
-    new = path.with_name(f"{path.name}.new")
     try:
-        new.touch()
+        _new_beside(path).unlink()
     except OSError as error:
         raise StartError(f"cannot write {target}: {error.strerror}") from error
+    yield lambda content: _replace(path, content)
+
+
+def _new_beside(path: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(descriptor)
+    return Path(name)
+
+
+def _replace(path: Path, content: str | bytes) -> None:
     try:
-        yield lambda text: _write(new, text)
-        if new.stat().st_size:
-            new.replace(path)
+        new = _new_beside(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        _write(new, content)
+        new.chmod(0o666 & ~_umask())
+        new.replace(path)
     finally:
         new.unlink(missing_ok=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _write(path: Path, content: str | bytes) -> None:
     try:
-        path.write_text(text, "utf-8")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
 

@@ -107,8 +107,9 @@ def run(
         picture = item.picture if isinstance(item, Frame) and reason is None else None
         for sink in sinks:
             sink.emit(result, picture)
+            if reason is None:
+                stages.lap("draw" if sink.wants_picture else "sinks")
         if reason is None:
-            stages.lap("sinks")
             stages.end()
         if summary.frames == limits.frames:
             break

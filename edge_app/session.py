@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from edge_app import model_card, pipeline, preprocess, service, sinks, sources
+from edge_app import config, model_card, pipeline, preprocess, service, sinks, sources
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules
 from edge_app.errors import (
@@ -26,6 +26,7 @@ from edge_app.errors import (
 )
 from edge_app.flags.run import Run
 from edge_app.health import Health
+from edge_app.metering import Stages
 from edge_app.notify import Notifier
 from edge_app.sinks._base import Guard
 from edge_app.sinks._base import Request as SinkRequest
@@ -150,17 +151,19 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
     Everything that can be refused is opened before the first frame, the camera last: it is the slowest.
     """
     settings, model = prepared.settings, prepared.classifier
-    crop = preprocess.parse_crop(settings.crop)
+    crop, stages = preprocess.parse_crop(settings.crop), Stages()
     with ExitStack() as resources:
-        guards = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stop)]
+        guards = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stages, stop)]
         source = resources.enter_context(closing(_source(settings, model, guards, stop)))
         decision = Decision(model.labels, _rules(settings, model, source))
         log.info(
             "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
         )
-        notifier.watch(guards)
+        notifier.watch(guards, stages)
         health = Health(notifier, settings.memory_max if settings.service else None)
-        limits = pipeline.Limits(settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress)
+        limits = pipeline.Limits(
+            settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress, stages
+        )
         service.begin_collection()
         summary = pipeline.run(source, model, decision, [*guards, notifier], crop, limits)
         dropped = source.dropped
@@ -174,12 +177,11 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
 
 
 def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: threading.Event) -> Source:
-    size = tuple(int(side) for side in settings.size.split("x")) if settings.size else None
     wants_full = any(sink.wants_picture for sink in guards) or settings.crop[0].isdigit()
     request = Request(
         min_side_px=preprocess.min_side_px(model.shape),
         wants_full=wants_full,  # a crop given in pixels means pixels of a usual size, not of the smallest mode
-        size_px=(size[0], size[1]) if size else None,
+        size_px=config.pixels(settings.size) if settings.size else None,
         fps=settings.fps,
         rotate=settings.rotate,
         flip=settings.flip,
@@ -193,7 +195,7 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
     return sources.connect(settings.source, request)
 
 
-def _sinks(settings: Run, stop: threading.Event) -> Iterator[Guard]:
+def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
     request = SinkRequest(
         when=settings.log_when,
         period_s=settings.log_period,
@@ -201,6 +203,7 @@ def _sinks(settings: Run, stop: threading.Event) -> Iterator[Guard]:
         max_age_s=settings.log_max_days * 86400 if settings.log_max_days else math.inf,
         keep=settings.log_keep,
         sync_s=settings.log_sync,
+        stages=stages,
         stop=stop,
     )
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]

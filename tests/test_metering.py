@@ -80,7 +80,7 @@ def passed(stages: Stages, clock: Clock, **took_s: float) -> None:
 def test_each_stage_has_its_time() -> None:
     """Durations are those between laps, from the time stamp of the capture on; their sum is the total."""
     clock = Clock()
-    stages = Stages(10, clock)
+    stages = Stages(60, clock)
     passed(stages, clock, capture=0.002, decode=0.003, shrink=0.001, invoke=0.004)
     passed(stages, clock, decode=0.005, decide=0.001)
     found = stages.milliseconds()
@@ -90,20 +90,37 @@ def test_each_stage_has_its_time() -> None:
     assert found[TOTAL] == pytest.approx([10, 6])
 
 
-def test_the_last_frames_are_kept_in_order() -> None:
-    """A window of three shows the last three of five frames, oldest first; nothing before the first frame."""
+def test_the_frames_of_the_window_are_kept_in_order() -> None:
+    """A window of three seconds shows the frames that ended in it, oldest first; in a pause they grow old too."""
     clock = Clock()
     stages = Stages(3, clock)
-    assert len(stages.milliseconds()[TOTAL]) == 0
+    assert len(stages.milliseconds()[TOTAL]) == 0 and stages.percentiles() == {}
     for number in range(5):
+        clock.now_s += 0.9
         passed(stages, clock, invoke=number / 1000)
-    assert stages.milliseconds()["invoke"] == pytest.approx([2, 3, 4])
+    assert stages.milliseconds()["invoke"] == pytest.approx([1, 2, 3, 4])
+    clock.now_s += 2
+    assert stages.milliseconds()["invoke"] == pytest.approx([3, 4])
+    clock.now_s += 60
+    assert stages.percentiles() == {}
+
+
+def test_percentiles_of_every_stage() -> None:
+    """Of a hundred frames that take 1 to 100 ms: the median, the 90th, the 99th percentile and the slowest."""
+    clock = Clock()
+    stages = Stages(60, clock)
+    for number in range(1, 101):
+        passed(stages, clock, invoke=number / 1000)
+    found = stages.percentiles()
+    assert list(found) == [*STAGES, TOTAL]
+    assert found["invoke"] == found[TOTAL] == pytest.approx([50.5, 90.1, 99.01, 100])
+    assert found["decode"] == [0, 0, 0, 0]
 
 
 def test_a_frame_that_is_given_up_does_not_count() -> None:
     """A damaged picture's stages leave no trace."""
     clock = Clock()
-    stages = Stages(10, clock)
+    stages = Stages(60, clock)
     passed(stages, clock, invoke=0.001)
     stages.begin(clock.now_s - 5)
     clock.now_s += 7

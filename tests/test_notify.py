@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import SinkError
+from edge_app.metering import Stages
 from edge_app.notify import STATUS_PERIOD_S, Notifier, describe
 from edge_app.records import Picture, Result
 from edge_app.sinks._base import Guard
@@ -25,6 +26,7 @@ class Systemd:
         self.socket.setblocking(False)
         self.environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "20000000"}
         self.now_s = 1000.0
+        self.stages = Stages(clock=lambda: self.now_s)
 
     def heard(self) -> list[str]:
         """Return what has come since the last time, one text for each datagram."""
@@ -38,8 +40,16 @@ class Systemd:
     def notifier(self, *guards: Guard) -> Notifier:
         """Make the end of the service."""
         made = Notifier(self.environment, lambda: self.now_s)
-        made.watch(guards)
+        made.watch(guards, self.stages)
         return made
+
+    def frame(self, took_s: float) -> None:
+        """Let a frame take so long, half of it in the network."""
+        self.stages.begin(self.now_s)
+        for stage in ("invoke", "sinks"):
+            self.now_s += took_s / 2
+            self.stages.lap(stage)
+        self.stages.end()
 
 
 @pytest.fixture
@@ -54,12 +64,15 @@ def test_ready_comes_with_the_first_result_and_once(systemd: Systemd) -> None:
     """READY=1 with a status at the first result; later only the status, and STOPPING=1 at the end."""
     notifier = systemd.notifier()
     assert systemd.heard() == []
-    notifier.emit(result(fps=29.97, captured_s=5.0, done_s=5.02), None)
-    notifier.emit(result(UNKNOWN, captured_s=5.0, done_s=5.04), None)
+    notifier.emit(result(fps=29.97), None)
+    systemd.frame(0.02)
+    systemd.frame(0.04)
+    notifier.emit(result(UNKNOWN), None)
     notifier.close()
     ready, status, stopping = systemd.heard()
-    assert ready == "READY=1\nSTATUS=toy: cat, 30.0 classifications/s, latency p50 20.0 p99 20.0 ms"
-    assert status == "STATUS=toy: unknown, 10.0 classifications/s, latency p50 30.0 p99 39.8 ms"
+    assert ready == "READY=1\nSTATUS=toy: cat, 30.0 classifications/s"
+    times = "a frame takes p50 30.0 p90 38.0 p99 39.8 max 40.0 ms (invoke 15.0, sinks 15.0)"
+    assert status == f"STATUS=toy: unknown, 10.0 classifications/s, {times}"
     assert stopping == "STOPPING=1"
 
 
@@ -119,7 +132,7 @@ def test_a_sink_that_fails_is_part_of_the_status(systemd: Systemd) -> None:
     sink.error = None
     guard.emit(result(), None)
     notifier.emit(result(), None)
-    assert systemd.heard()[0].endswith(" ms")
+    assert systemd.heard()[0].endswith("classifications/s")
 
 
 def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
@@ -167,4 +180,4 @@ def test_an_abstract_socket_is_understood(systemd: Systemd) -> None:
 
 def test_dropped_frames_are_told() -> None:
     """Drops belong to the state of a service."""
-    assert describe(result(dropped=3), 1.0, 2.0).endswith("latency p50 1.0 p99 2.0 ms, 3 frames dropped")
+    assert describe(result(dropped=3), {}).endswith("classifications/s, 3 frames dropped")

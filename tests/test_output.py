@@ -45,6 +45,22 @@ def test_a_place_that_cannot_be_written_is_found_at_once(tmp_path: Path) -> None
         pytest.fail("the work was begun")
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """It is found at once too."""
+    with pytest.raises(StartError, match="it is a folder"), output.file_to(tmp_path):
+        pytest.fail("the work was begun")
+
+
+def test_bytes_and_the_usual_permissions(tmp_path: Path) -> None:
+    """What is no text is written as it is; the file is as readable as any other that this user makes."""
+    (tmp_path / "usual").touch()
+    with output.file_to(tmp_path / "a.png") as write:
+        assert write is not None and list(tmp_path.iterdir()) == [tmp_path / "usual"]
+        write(b"\x89PNG")
+    assert (tmp_path / "a.png").read_bytes() == b"\x89PNG"
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_stdout_and_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """`-` is stdout; None is nowhere."""
     with output.json_to("-") as write, output.json_to(None) as nowhere:

@@ -239,3 +239,23 @@ def test_every_stage_of_a_frame_is_timed() -> None:
     assert stages.count == 2
     for stage in ("decode", "shrink", "quantise", "invoke", "decide", "sinks"):
         assert (found[stage] > 0).all(), stage
+    assert (found["draw"] == 0).all()  # nobody looks
+
+
+class Viewer(Kept):
+    """A sink that shows pictures, and takes its time."""
+
+    wants_picture = True
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        threading.Event().wait(0.02)
+        super().emit(result, picture)
+
+
+def test_who_shows_the_picture_is_timed_apart() -> None:
+    """What a viewer takes counts as drawing, whatever order the sinks stand in."""
+    for sinks in ([Viewer(), Kept()], [Kept(), Viewer()]):
+        stages = Stages()
+        run([frame(0)], *sinks, stages=stages)
+        found = stages.milliseconds()
+        assert found["draw"][0] >= 20 > found["sinks"][0] > 0

@@ -10,31 +10,19 @@ decode. MediaPipe is measured by `make bench-peers`.
 from __future__ import annotations
 
 import argparse
-import compileall
-import json
-import math
-import os
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge_app import classifier, dataset, evaluate, model_card, pipeline, preprocess
-from edge_app._opencv import cv2
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
 from edge_app.bench.frames import Kind, Reel, Replay
-from edge_app.bench.measure import Nowhere
+from edge_app.bench.outlets import Nowhere
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules, probabilities
 from edge_app.evaluate import FullDecode
@@ -44,72 +32,10 @@ from edge_app.sources import webcam
 from edge_app.sources._base import Request
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.sources._v4l2 import Device, Mode
-from tests.test_agreement import photographs
+from tools.figures_common import BASE, NANO, Figure, Plan, at_most, ratios, reel
+from tools.figures_of_programs import live, start_and_memory, window
 
-NANO, BASE = "cifar10-nano", "cifar10-base"
-EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the program as it is installed
 ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames
-FULL_PX = (640, 480)
-TILE_PX = (320, 240)  # every photograph is at least as large
-SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How often to measure, and the folder of the test pictures."""
-
-    repetitions: int
-    data: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table.
-
-    Attributes:
-        what: is measured.
-        bound: that it has to keep, in words.
-        values: of the repetitions.
-        keeps: whether a value keeps the bound.
-        detail: what else there is to know.
-    """
-
-    what: str
-    bound: str
-    values: list[float]
-    keeps: Callable[[float], bool]
-    detail: str = ""
-
-    def line(self) -> str:
-        """Return it as a row of a Markdown table."""
-        values = ", ".join(f"{value:.3g}" for value in self.values)
-        verdict = "yes" if all(map(self.keeps, self.values)) else "NO"
-        return f"| {self.what} | {self.bound} | {values} | {verdict} | {self.detail} |"
-
-
-def at_most(limit: float) -> Callable[[float], bool]:
-    """Return a test."""
-    return lambda value: value <= limit
-
-
-@cache
-def reel(size_px: tuple[int, int], kind: Kind = "jpeg") -> Reel:
-    """Lay photographs side by side until a frame is full; below 640x480 shrink such a frame, as a camera does."""
-    if size_px[0] < FULL_PX[0]:
-        full = [picture.rgb() for picture in map(reel(FULL_PX, "rgb").picture, range(frames.COUNT))]
-        return frames.of_pictures("photographs", [preprocess.shrink(pixels, size_px) for pixels in full], kind)
-    chance, shown = np.random.default_rng(SEED), [picture for _, picture in photographs()]
-    width, height = TILE_PX
-    made = []
-    for _ in range(frames.COUNT):
-        frame = np.empty((math.ceil(size_px[1] / height) * height, math.ceil(size_px[0] / width) * width, 3), np.uint8)
-        for top in range(0, frame.shape[0], height):
-            for left in range(0, frame.shape[1], width):
-                picture = shown[chance.integers(len(shown))]
-                y, x = (chance.integers(picture.shape[axis] - (height, width)[axis] + 1) for axis in (0, 1))
-                frame[top : top + height, left : left + width] = picture[y : y + height, x : x + width]
-        made.append(np.ascontiguousarray(frame[: size_px[1], : size_px[0], ::-1]))
-    return frames.of_pictures("photographs", made, kind)
 
 
 @cache
@@ -158,11 +84,6 @@ def against_classic(
         yield Figure(what, f"<= {limit} x", ratios(ours, classic), at_most(limit), detail)
 
     return figure
-
-
-def ratios(ours: tuple[float, ...] | list[float], others: tuple[float, ...] | list[float]) -> list[float]:
-    """Divide one by one."""
-    return [mine / other for mine, other in zip(ours, others, strict=True)]
 
 
 def beside_entropy(plan: Plan) -> Iterator[Figure]:
@@ -302,147 +223,6 @@ def loop_overhead(plan: Plan) -> Iterator[Figure]:
         medians = in_turns({"whole": whole, "parts": parts}, 40)
         values.append((medians["whole"] - medians["parts"]) / frames.COUNT * 1e6)
     yield Figure("loop, more than decode, shrink and invoke", "<= 60 us", values, at_most(60))
-
-
-SCRIPT = """
-import sys
-import cv2, numpy as np, pydantic_settings
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_path=sys.argv[2], num_threads=1)
-interpreter.allocate_tensors()
-source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-video = cv2.VideoCapture(sys.argv[1])
-for _ in range(int(sys.argv[3])):
-    frame = video.read()[1]
-    height, width = frame.shape[:2]
-    square = frame[:, (width - height) // 2 : (width + height) // 2]
-    small = cv2.cvtColor(cv2.resize(square, (32, 32), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
-    interpreter.set_tensor(source["index"], (small.astype(np.int16) - 128).astype(np.int8)[None])
-    interpreter.invoke()
-    print(int(interpreter.get_tensor(target["index"])[0].argmax()), flush=True)
-"""
-
-
-def start_and_memory(plan: Plan) -> Iterator[Figure]:
-    """Run on a video, beside a script that imports the same libraries and does the same by hand."""
-    with tempfile.TemporaryDirectory() as scratch:
-        video = str(Path(scratch, "video.mp4"))
-        write_video(video, (640, 480), 90)
-        model = str(model_card.read(BASE).path)
-        compileall.compile_dir(Path(classifier.__file__).parent, quiet=1)  # as pip does when it installs
-        ours = [EDGE_APP, "run", "--source", video, "--preview", "none", "--log", "-"]
-        script = [sys.executable, "-c", SCRIPT, video, model]
-        starts, peaks = [], []
-        for _ in range(plan.repetitions):
-            times = [(first_line_s([*ours, "--frames", "1"]), first_line_s([*script, "1"])) for _ in range(9)]
-            starts.append([statistics.median(each) for each in zip(*times, strict=True)])
-            peaks.append((peak_mb([*ours, "--frames", "80"]), peak_mb([*script, "80"])))
-    for what, pairs, unit in (("time to first label", starts, "s"), ("peak memory", peaks, "MiB")):
-        mine, others = zip(*pairs, strict=True)
-        detail = f"{statistics.median(mine):.3g} {unit} beside {statistics.median(others):.3g} {unit}"
-        yield Figure(
-            f"{what} of a video, beside a script of the same libraries",
-            "<= 1.3 x",
-            ratios(mine, others),
-            at_most(1.3),
-            detail,
-        )
-
-
-def write_video(path: str, size_px: tuple[int, int], count: int) -> None:
-    """Encode the photographs as MPEG-4."""
-    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 30.0, size_px)
-    shown = reel(size_px, "rgb")
-    for index in range(count):
-        writer.write(shown.raw[index % len(shown.raw)])
-    writer.release()
-
-
-def first_line_s(command: list[str]) -> float:
-    """Return how long a program takes from its start to its first line; its modules are compiled beforehand."""
-    begun_s = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        line = process.stdout.readline() if process.stdout else b""
-        taken_s = time.perf_counter() - begun_s
-        process.communicate()
-    if not line:
-        raise SystemExit(f"{' '.join(command)} printed nothing")
-    return taken_s
-
-
-PEAK = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
-
-
-def peak_mb(command: list[str]) -> float:
-    """Return the most memory a program had, MiB; Linux counts what its parent had, so that one has to be small."""
-    done = subprocess.run([sys.executable, "-c", PEAK, *command], check=True, capture_output=True, text=True)
-    return int(done.stdout) / 2**10
-
-
-def run_logged(*words: str, environment: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """Run edge-app and return the lines of its log."""
-    with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch, "log.jsonl")
-        command = [EDGE_APP, "run", "--log", str(log), *words]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        if "no preview" in done.stderr:  # a run goes on without; what is measured here may not
-            raise SystemExit(done.stderr)
-        return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-CAMERA = ("--source", "synthetic:jpeg", "--model", BASE)
-
-
-def live(plan: Plan) -> Iterator[Figure]:
-    """Let the synthetic camera, which draws and encodes in the same process, run for a minute at each rate."""
-    for fps in (30, 60, 120):
-        lines = run_logged(*CAMERA, "--fps", str(fps), "--preview", "none", "--duration", "60")
-        dropped, seen = lines[-1]["dropped"], len(lines)
-        share = 100 * dropped / (dropped + seen)
-        what, detail = f"frames dropped at {fps} frames/s in a minute", f"{dropped} of {seen + dropped}"
-        yield Figure(what, "<= 0.1 %", [share], at_most(0.1), detail)
-        if fps == 30:
-            age_ms = float(np.percentile([line["age_ms"] for line in lines], 99))
-            yield Figure(
-                "age of a result when its line is written, 99th percentile, at 30 frames/s",
-                "<= 33.3 ms",
-                [age_ms],
-                at_most(1e3 / 30),
-            )
-
-
-def window(plan: Plan) -> Iterator[Figure]:
-    """Classify with and without a window on a display that is only memory."""
-    if not shutil.which("Xvfb"):
-        raise SystemExit("the figure 'window' needs Xvfb; run: sudo apt install xvfb")
-    words = (*CAMERA, "--fps", "30", "--duration", "20")
-    values = []
-    with display() as name:
-        for _ in range(plan.repetitions):
-            shown = len(run_logged(*words, environment={**os.environ, "DISPLAY": name}))
-            values.append(shown / len(run_logged(*words, "--preview", "none")))
-    yield Figure("classifications with a window, beside without", ">= 0.95 x", values, lambda value: value >= 0.95)
-
-
-@contextmanager
-def display() -> Iterator[str]:
-    """Start an X server."""
-    told, tell = os.pipe()
-    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[tell], stderr=subprocess.DEVNULL) as server:
-        os.close(tell)
-        with os.fdopen(told) as answer:
-            number = answer.readline().strip()
-        try:
-            if not number:
-                raise SystemExit("Xvfb does not start")
-            yield f":{number}"
-        finally:
-            server.terminate()
 
 
 def accuracy(plan: Plan) -> Iterator[Figure]:

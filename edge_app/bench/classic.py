@@ -16,6 +16,8 @@ from edge_app.bench.frames import Kind, Reel
 from edge_app.classifier import Options
 from edge_app.model_card import Model
 
+WARM_UP = 20  # frames
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -84,8 +86,8 @@ def entropy(jpeg: npt.NDArray[np.uint8]) -> None:
 
 
 def cost(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel, count: int) -> Cost:
-    """Return what doing something with so many frames takes, after a round of all that does not count."""
-    for raw in reel.raw:
+    """Return what doing something with so many frames takes, after some that do not count."""
+    for raw in reel.raw[:WARM_UP]:
         do(raw)
     taken_ms = np.empty(count)
     cpu_s = time.process_time()

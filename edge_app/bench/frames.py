@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,9 +56,9 @@ _MAKERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
 def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
     """Draw scenes with a sensor's grain."""
     film, grain = Film(1, size_px, 30.0), np.random.default_rng(0)
-    scenes = [film.frame_pixels(number * 30) for number in range(COUNT)]
-    noisy = [np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes]
-    return of_pictures("drawn scenes", noisy, kind)
+    scenes = (film.frame_pixels(number * 30) for number in range(COUNT))  # one at a time: a small board has little room
+    noisy = (np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes)
+    return of_pictures("drawn scenes", noisy, kind, size_px)
 
 
 def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
@@ -75,7 +75,7 @@ def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
             continue
     if not found:
         raise DataError(f"no pictures to measure on in {where}; name a folder of photographs")
-    return of_pictures(f"{len(found)} pictures of {where}", found, kind)
+    return of_pictures(f"{len(found)} pictures of {where}", found, kind, size_px)
 
 
 def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
@@ -85,9 +85,9 @@ def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)[:height, :width])
 
 
-def of_pictures(what: str, pictures: list[Pixels], kind: Kind) -> Reel:
+def of_pictures(what: str, pictures: Iterable[Pixels], kind: Kind, size_px: tuple[int, int]) -> Reel:
     """Make a reel of (H, W, 3) RGB pictures of one size."""
-    height, width = pictures[0].shape[:2]
+    width, height = size_px
     quality = f" of quality {QUALITY}" if kind == "jpeg" else ""
     title = f"{what}, {width}x{height} {kind}{quality}"
     return Reel(title, kind, tuple(_as_delivered(pixels, kind) for pixels in pictures))

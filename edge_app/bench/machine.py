@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edge_app import __version__, board
+from edge_app._opencv import cv2
 
-LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "simplejpeg", "ai-edge-litert", "tflite-runtime")
+LIBRARIES = ("numpy", "simplejpeg", "ai-edge-litert", "tflite-runtime")
+BUSY = 0.5  # load: more than this wants a processor for as long as half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,19 @@ class Moment:
     Attributes:
         temperature_c: degrees Celsius; None where there is no sensor.
         throttled: what slows the board down now; None where it does not tell.
+        throttled_before: what has slowed it down at some time since it was started; None where it does not tell.
         load: processes that want a processor, mean of the last minute.
     """
 
     temperature_c: float | None
     throttled: tuple[str, ...] | None
+    throttled_before: tuple[str, ...] | None
     load: float
 
 
 def describe() -> Machine:
     """Look at the machine."""
-    versions = {"edge-app": __version__, "python": platform.python_version()}
+    versions = {"edge-app": __version__, "python": platform.python_version(), "opencv": cv2.__version__}
     for name in LIBRARIES:
         try:
             versions[name] = metadata.version(name)
@@ -62,16 +66,22 @@ def describe() -> Machine:
 
 def moment() -> Moment:
     """Look at its state."""
-    throttling = board.throttling()
-    return Moment(board.temperature_c(), throttling.now if throttling else None, os.getloadavg()[0])
+    found = board.throttling()
+    now, since_start = (found.now, found.since_start) if found else (None, None)
+    return Moment(board.temperature_c(), now, since_start, os.getloadavg()[0])
+
+
+def slowed_down(before: Moment, after: Moment) -> set[str]:
+    """Return what slowed the board down: at the beginning, at the end, or at any time in between."""
+    new = set(after.throttled_before or ()) - set(before.throttled_before or ())
+    return {*(before.throttled or ()), *(after.throttled or ()), *new}
 
 
 def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
     """Say what makes a measurement doubtful; an empty list is a good sign."""
-    words = {*(before.throttled or ()), *(after.throttled or ())}
-    found = [f"the board was slowed down ({word}): invalid" for word in sorted(words)]
+    found = [f"the board was slowed down ({word}): invalid" for word in sorted(slowed_down(before, after))]
     if machine.governor not in (None, "performance"):
         found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
-    if before.load > 0.5:
-        found.append(f"something else was running: load {before.load:.1f} before the start")
+    if before.load > BUSY:
+        found.append(f"the machine was busy before the start (load {before.load:.1f}): with something else?")
     return found

@@ -1,25 +1,32 @@
-"""Measuring: the pipeline itself, on prepared frames, several configurations taking turns."""
+"""Measuring: several ways to handle a frame take short turns, so that what else the machine does strikes all alike."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_app import pipeline
-from edge_app.bench.classic import Classic, Cost, cost, entropy
-from edge_app.bench.frames import Reel, Replay
+from edge_app.bench.classic import cost
+from edge_app.bench.frames import Reel
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules
-from edge_app.metering import STAGES, TOTAL, Stages
+from edge_app.errors import DataError
+from edge_app.metering import TOTAL, Stages
 from edge_app.pipeline import Limits
 from edge_app.preprocess import Crop
 from edge_app.records import Picture, Result
+from edge_app.sinks._base import Sink
+from edge_app.sources._base import Source
 
-WARM_UP = 60  # frames: one round of a reel
+TURN = 120  # frames: two rounds of a reel
+WARM_UP = 20  # frames at the beginning of each turn, which do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +47,12 @@ class Measurement:
     Attributes:
         name: of the configuration.
         frames: that were measured.
-        stages: of each stage and in total.
-        cpu_ms: processor time for a frame, in the mean over all threads.
-        frames_per_s: as fast as it goes.
-        spread: range of the repetitions' medians, divided by their middle: what is noise.
+        stages: of each stage and in total; of a yardstick the total alone.
+        cpu_ms: processor time for a frame over all threads, the median of the repetitions.
+        frames_per_s: as fast as it goes, or as the camera does.
+        dropped: frames that the source lost meanwhile.
+        spread: range of the repetitions' median totals, divided by their middle: what is noise; None for a single one.
+        cpu_spread: the same of their processor times.
         curve_ms: the total at each percentile from 0 to 100.
     """
 
@@ -52,116 +61,141 @@ class Measurement:
     stages: Mapping[str, Percentiles]
     cpu_ms: float
     frames_per_s: float
-    spread: float
+    dropped: int
+    spread: float | None
+    cpu_spread: float | None
     curve_ms: tuple[float, ...]
 
+    @property
+    def is_yardstick(self) -> bool:
+        """Whether it is something to measure by, without stages."""
+        return len(self.stages) == 1
 
-class Nowhere:
-    """A sink that takes everything and does nothing."""
 
-    name, wants_picture = "nowhere", False
+@dataclass(slots=True)
+class Turn:
+    """What came out of some frames in a row: durations by stage, (frames,) milliseconds; CPU and wall time in all."""
+
+    stages: Mapping[str, npt.NDArray[np.float64]]
+    cpu_s: float
+    wall_s: float
+    dropped: int = 0
+
+
+class Way(Protocol):
+    """One way to handle frames."""
+
+    def __call__(self, frames: int) -> Turn:
+        """Handle so many, after a few that do not count."""
+
+
+def through_pipeline(
+    classifier: Classifier,
+    open_source: Callable[[int], AbstractContextManager[Source]],
+    open_sinks: Callable[[], AbstractContextManager[Sequence[Sink]]],
+) -> Way:
+    """Return the way through our own pipeline.
+
+    Args:
+        classifier: the model.
+        open_source: given a number of frames, opens what delivers at least as many, if it can.
+        open_sinks: opens what takes the results.
+    """
+
+    def way(frames: int) -> Turn:
+        stages, warm = Stages(math.inf), _WarmedUp()
+        with open_source(WARM_UP + frames) as source, open_sinks() as sinks:
+            decision, limits = Decision(classifier.labels, Rules()), Limits(frames=WARM_UP + frames, stages=stages)
+            pipeline.run(source, classifier, decision, [*sinks, warm], Crop(), limits)
+            wall_s, cpu_s, dropped = time.perf_counter(), time.process_time(), source.dropped
+        durations = {stage: values[WARM_UP:] for stage, values in stages.milliseconds().items()}
+        if not len(durations[TOTAL]):
+            raise DataError(f"{source.name} ended after {stages.count} frames; more than {WARM_UP} are needed")
+        return Turn(durations, cpu_s - warm.cpu_s, wall_s - warm.wall_s, dropped - warm.dropped)
+
+    return way
+
+
+class _WarmedUp:
+    """A sink that takes note of the moment from which frames count."""
+
+    name, wants_picture = "warm-up", False
+
+    def __init__(self) -> None:
+        self._seen = self.dropped = 0
+        self.cpu_s = self.wall_s = 0.0
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Take a result."""
+        """Count frames; outages and damaged pictures have no picture."""
+        self._seen += picture is not None
+        if self._seen == WARM_UP and picture is not None:
+            self.cpu_s, self.wall_s, self.dropped = time.process_time(), time.perf_counter(), result.dropped
 
     def close(self) -> None:
         """Do nothing."""
 
 
-@dataclass(slots=True)
-class _Runs:
-    """The repetitions of one configuration: durations by stage, CPU and wall time of a frame, milliseconds."""
+def by_itself(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel) -> Way:
+    """Return the way of a yardstick: do something with each frame, as the camera delivered it."""
 
-    stages: list[Mapping[str, npt.NDArray[np.float64]]]
-    cpu_ms: list[float]
-    wall_ms: list[float]
+    def way(frames: int) -> Turn:
+        found = cost(do, reel, frames)
+        return Turn({TOTAL: found.wall_ms}, found.cpu_ms * frames / 1e3, found.wall_ms.sum() / 1e3)
+
+    return way
 
 
-def pipelines(
-    cases: Mapping[str, Classifier], reel: Reel, frames: int, repetitions: int, tell: Callable[[int], object]
+def in_turns(
+    ways: Mapping[str, Way], frames: int, repetitions: int, tell: Callable[[int], object], turn: int = TURN
 ) -> list[Measurement]:
-    """Measure several classifiers on the same frames; they take turns, so that what else happens strikes all alike.
+    """Measure several ways.
 
     Args:
-        cases: by name.
-        reel: the frames.
+        ways: by name.
         frames: of each repetition.
-        repetitions: of each case.
+        repetitions: of each way.
         tell: told how many frames have been done.
+        turn: frames that a way handles in a row.
     """
-    runs = {name: _Runs([], [], []) for name in cases}
+    runs: dict[str, list[list[Turn]]] = {name: [] for name in ways}
     for _ in range(repetitions):
-        for name, classifier in cases.items():
-            _once(classifier, reel, frames, runs[name])
-            tell(frames)
+        for turns in runs.values():
+            turns.append([])
+        for begun in range(0, frames, turn):
+            count = min(turn, frames - begun)
+            for name, way in ways.items():
+                runs[name][-1].append(way(count))
+                tell(count)
     return [_summed(name, found) for name, found in runs.items()]
 
 
-def _once(classifier: Classifier, reel: Reel, frames: int, runs: _Runs) -> None:
-    decision, stages = Decision(classifier.labels, Rules()), Stages(frames)
-    pipeline.run(Replay(reel, WARM_UP), classifier, decision, [Nowhere()], Crop(), Limits())
-    source, limits = Replay(reel, frames), Limits(stages=stages)
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
-    pipeline.run(source, classifier, decision, [Nowhere()], Crop(), limits)
-    runs.wall_ms.append((time.perf_counter() - wall_s) / frames * 1e3)
-    runs.cpu_ms.append((time.process_time() - cpu_s) / frames * 1e3)
-    runs.stages.append(stages.milliseconds())
-
-
-def _summed(name: str, runs: _Runs) -> Measurement:
-    together = {stage: np.concatenate([run[stage] for run in runs.stages]) for stage in (*STAGES, TOTAL)}
-    medians = [float(np.median(run[TOTAL])) for run in runs.stages]
+def _summed(name: str, repetitions: Sequence[Sequence[Turn]]) -> Measurement:
+    turns = [turn for repetition in repetitions for turn in repetition]
+    together = {stage: np.concatenate([turn.stages[stage] for turn in turns]) for stage in turns[0].stages}
+    medians = [float(np.median(np.concatenate([turn.stages[TOTAL] for turn in each]))) for each in repetitions]
+    cpu_ms = [1e3 * sum(turn.cpu_s for turn in each) / _frames(each) for each in repetitions]
     return Measurement(
         name=name,
         frames=len(together[TOTAL]),
         stages={stage: percentiles(values) for stage, values in together.items()},
-        cpu_ms=float(np.median(runs.cpu_ms)),
-        frames_per_s=1e3 / float(np.median(runs.wall_ms)),
+        cpu_ms=float(np.median(cpu_ms)),
+        frames_per_s=_frames(turns) / sum(turn.wall_s for turn in turns),
+        dropped=sum(turn.dropped for turn in turns),
         spread=_spread(medians),
-        curve_ms=_curve(together[TOTAL]),
+        cpu_spread=_spread(cpu_ms),
+        curve_ms=tuple(round(float(value), 4) for value in np.percentile(together[TOTAL], np.arange(101))),
     )
+
+
+def _frames(turns: Sequence[Turn]) -> int:
+    return sum(len(turn.stages[TOTAL]) for turn in turns)
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return (max(values) - min(values)) / float(np.median(values)) if len(values) > 1 else None
 
 
 def percentiles(values_ms: npt.NDArray[np.float64]) -> Percentiles:
     """Return the percentiles of some durations."""
     p50, p90, p99 = (float(value) for value in np.percentile(values_ms, (50, 90, 99)))
     return Percentiles(p50, p90, p99, float(values_ms.max()), float(values_ms.mean()))
-
-
-def yardsticks(classic: Classic, reel: Reel, frames: int, repetitions: int) -> list[Measurement]:
-    """Measure the classic loop on the same frames and, of JPEG, the entropy decoding alone.
-
-    Args:
-        classic: the loop, with the model that is compared.
-        reel: the frames.
-        frames: of each repetition.
-        repetitions: of each.
-    """
-    ways = {"classic loop": classic.label, **({"entropy decoding": entropy} if reel.kind == "jpeg" else {})}
-    costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    for _ in range(repetitions):
-        for name, way in ways.items():
-            costs[name].append(cost(way, reel, frames))
-    return [_of_costs(name, found) for name, found in costs.items()]
-
-
-def _of_costs(name: str, costs: Sequence[Cost]) -> Measurement:
-    wall_ms = np.concatenate([each.wall_ms for each in costs])
-    medians = [float(np.median(each.wall_ms)) for each in costs]
-    return Measurement(
-        name=name,
-        frames=len(wall_ms),
-        stages={TOTAL: percentiles(wall_ms)},
-        cpu_ms=float(np.median([each.cpu_ms for each in costs])),
-        frames_per_s=1e3 / float(wall_ms.mean()),
-        spread=_spread(medians),
-        curve_ms=_curve(wall_ms),
-    )
-
-
-def _spread(medians: Sequence[float]) -> float:
-    return (max(medians) - min(medians)) / float(np.median(medians))
-
-
-def _curve(values_ms: npt.NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(round(float(value), 4) for value in np.percentile(values_ms, np.arange(101)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import io
 from pathlib import Path
 from typing import Any
 
 from edge_app.bench.report import Report
-from edge_app.errors import DependencyMissing, RunError, UsageError
+from edge_app.errors import DependencyMissing, UsageError
 from edge_app.metering import STAGES
 
 SUFFIXES = (".png", ".svg", ".pdf", ".html")
@@ -24,26 +25,28 @@ def require(path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise UsageError(f"--plot {path}: choose a name that ends in {', '.join(SUFFIXES)}")
     if importlib.util.find_spec("matplotlib") is None:
-        raise DependencyMissing("--plot needs matplotlib; install it with \"pip install 'edge-app[train]'\"")
+        raise DependencyMissing(
+            "--plot needs matplotlib: 'pip install matplotlib', or \"pip install 'edge-app[train]'\" which brings it"
+        )
 
 
-def save(report: Report, path: Path) -> None:
-    """Write the plot.
+def render(report: Report, suffix: str) -> bytes:
+    """Return the plot as a file of a kind.
 
-    Raises:
-        RunError: the file cannot be written.
+    Args:
+        report: what is drawn.
+        suffix: one of `SUFFIXES`.
     """
-    figure = draw(report)
-    try:
-        if path.suffix == ".html":
-            text = io.StringIO()
-            figure.savefig(text, format="svg")
-            svg = text.getvalue()[text.getvalue().index("<svg") :]
-            path.write_text(f"<!doctype html><meta charset=utf-8><title>{report.title}</title>{svg}", "utf-8")
-        else:
-            figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+    import matplotlib as mpl
+
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text
+        draw(report).savefig(file, format="svg" if suffix == ".html" else suffix[1:], dpi=120)
+    if suffix != ".html":
+        return file.getvalue()
+    svg = file.getvalue().decode()
+    title = html.escape(report.title)
+    return f"<!doctype html><meta charset=utf-8><title>{title}</title>{svg[svg.index('<svg') :]}".encode()
 
 
 def draw(report: Report) -> Any:
@@ -59,7 +62,7 @@ def draw(report: Report) -> Any:
         formatter("{x:.3g}")
     curves.grid(visible=True, which="both", alpha=0.3)
     curves.legend()
-    staged = [each for each in report.measurements if len(each.stages) > 1]
+    staged = [each for each in report.measurements if not each.is_yardstick]
     left = [0.0] * len(staged)
     for stage in STAGES:
         widths = [each.stages[stage].mean for each in staged]

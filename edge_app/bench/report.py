@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_app.bench.machine import Machine, Moment, doubts
+from pydantic import TypeAdapter, ValidationError
+
+from edge_app.bench.machine import Machine, Moment, doubts, slowed_down
 from edge_app.bench.measure import Measurement
+from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.metering import STAGES, TOTAL
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NOISE = 0.03  # Two runs on a quiet machine differ by so much, whatever their own spread.
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,99 +27,179 @@ class Report:
 
     Attributes:
         title: of the frames.
+        runtime: that ran the models, with its version.
         machine: that was measured on.
         before: its state.
         after: its state.
         models: SHA-256 of each model file by name.
+        starts: time to first label and peak memory of `edge-app run`, by configuration.
         measurements: what came out.
-        peak_mb: most memory the process ever had, MiB.
     """
 
     title: str
+    runtime: str
     machine: Machine
     before: Moment
     after: Moment
     models: Mapping[str, str]
+    starts: Mapping[str, Start]
     measurements: Sequence[Measurement]
-    peak_mb: float
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing slowed the board down, as far as it tells."""
+        return not slowed_down(self.before, self.after)
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Return the documented object."""
+    """Return the object that docs/bench.schema.json describes."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "valid": not (report.before.throttled or report.after.throttled),
+        "valid": report.is_valid,
         "doubts": doubts(report.machine, report.before, report.after),
         **asdict(report),
     }
 
 
+def json_schema() -> str:
+    """Return the schema of the JSON as text; docs/bench.schema.json is this."""
+    schema = TypeAdapter(Report).json_schema()
+    added = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "valid": {"type": "boolean", "description": "nothing slowed the board down, as far as it tells"},
+        "doubts": {"type": "array", "items": {"type": "string"}, "description": "what makes the figures doubtful"},
+    }
+    schema["properties"] = added | schema["properties"]
+    schema["required"] = [*added, *schema["required"]]
+    return json.dumps({"$schema": SCHEMA_URL, **schema}, indent=2) + "\n"
+
+
 def to_text(report: Report) -> Iterator[str]:
-    """Yield the lines of the table."""
+    """Yield the lines of the tables."""
     machine = report.machine
-    yield f"{report.title}"
+    yield report.title
     yield f"{machine.board}, {machine.processor}, {machine.cores} cores, governor {machine.governor or 'unknown'}"
-    yield ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    yield ", ".join([f"{name} {version}" for name, version in machine.versions.items()])
+    yield f"{report.runtime}; {_states(report.before, report.after)}"
     for doubt in doubts(machine, report.before, report.after):
         yield f"doubtful: {doubt}"
     yield ""
-    width = max(len(each.name) for each in report.measurements)
-    heads = " ".join(f"{head:>8}" for head in ("p50", "p90", "p99", "max", "cpu"))
-    yield f"{'milliseconds':<{width}}  {heads} {'frames/s':>9} {'spread':>7}"
+    title = "milliseconds of a frame"
+    width = max(len(title), *(len(each.name) for each in report.measurements))
+    yield f"{title:<{width}}  {_heads()} {'cpu':>8} {'frames/s':>9} {'dropped':>7} {'spread':>7}"
     for each in report.measurements:
-        total = each.stages[TOTAL]
-        figures = f"{total.p50:8.3f} {total.p90:8.3f} {total.p99:8.3f} {total.max:8.3f} {each.cpu_ms:8.3f}"
-        yield f"{each.name:<{width}}  {figures} {each.frames_per_s:9.1f} {each.spread:7.1%}"
-    yield from _stages(report.measurements, width)
+        spread = "-" if each.spread is None else f"{each.spread:.1%}"
+        figures = f"{_figures(each, TOTAL)} {each.cpu_ms:8.3f} {each.frames_per_s:9.1f} {each.dropped:7d} {spread:>7}"
+        yield f"{each.name:<{width}}  {figures}"
+    for each in report.measurements:
+        if not each.is_yardstick:
+            yield ""
+            yield f"{each.name}{f': {_start(report.starts[each.name])}' if each.name in report.starts else ''}"
+            yield f"  {'stage':<10}{_heads()}"
+            yield from (f"  {stage:<10}{_figures(each, stage)}" for stage in STAGES)
     yield from _ratios(report.measurements)
 
 
-def _stages(measurements: Sequence[Measurement], width: int) -> Iterator[str]:
-    staged = [each for each in measurements if len(each.stages) > 1]
-    if staged:
-        yield ""
-        yield f"{'p50 of each stage':<{width}}  " + " ".join(f"{stage:>8}" for stage in STAGES)
-    for each in staged:
-        yield f"{each.name:<{width}}  " + " ".join(f"{each.stages[stage].p50:8.3f}" for stage in STAGES)
+def _states(before: Moment, after: Moment) -> str:
+    temperatures = [f"{each.temperature_c:.0f} C" for each in (before, after) if each.temperature_c is not None]
+    throttling = "nothing tells of throttling" if after.throttled is None else "throttling is watched"
+    return f"{' to '.join(temperatures) or 'no thermometer'}, {throttling}"
+
+
+def _heads() -> str:
+    return " ".join(f"{head:>8}" for head in ("p50", "p90", "p99", "max", "mean"))
+
+
+def _figures(measurement: Measurement, stage: str) -> str:
+    found = measurement.stages[stage]
+    return " ".join(f"{value:8.3f}" for value in (found.p50, found.p90, found.p99, found.max, found.mean))
+
+
+def _start(start: Start) -> str:
+    return f"'edge-app run' shows its first label after {start.first_line_s:.2f} s and takes {start.peak_mb:.0f} MiB"
 
 
 def _ratios(measurements: Sequence[Measurement]) -> Iterator[str]:
-    yardsticks = [each for each in measurements if len(each.stages) == 1]
+    yardsticks = [each for each in measurements if each.is_yardstick]
     if yardsticks:
         yield ""
     for each in measurements:
-        if each not in yardsticks:
-            ratios = ", ".join(f"{each.cpu_ms / other.cpu_ms:.2f} x the {other.name}" for other in yardsticks)
-            if ratios:
-                yield f"{each.name}: CPU time of a frame is {ratios}"
+        beside = [other for other in yardsticks if _size(other.name) in ("", _size(each.name))]
+        ratios = ", ".join(f"{each.cpu_ms / other.cpu_ms:.2f} x the {other.name.partition(',')[0]}" for other in beside)
+        if ratios and not each.is_yardstick:
+            yield f"{each.name}: CPU time of a frame is {ratios}"
 
 
-def compare(report: Report, old: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how each configuration stands beside the same one of an older report.
+def _size(name: str) -> str:
+    """Return the size of frames that a name ends in, where several are measured."""
+    last = name.rpartition(", ")[2]
+    return last if last.replace("x", "", 1).isdigit() else ""
+
+
+def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
+    """See, before the work, that two reports say something about each other.
+
+    Args:
+        older: the one there is.
+        names: of the configurations of the one to be made.
+        title: of its frames.
+
+    Raises:
+        UsageError: they do not; yardsticks alone are no reason to compare.
+    """
+    there = [each.name for each in older.measurements if not each.is_yardstick]
+    if not set(names) & set(there):
+        raise UsageError(f"nothing to compare: the older file has {', '.join(there) or 'no model'}")
+    if older.title != title:
+        raise UsageError(f"the older file was measured on other frames: {older.title}; now: {title}")
+
+
+def compare(report: Report, older: Report) -> Iterator[str]:
+    """Yield how each configuration stands beside the same one of an older report, and what differs besides.
 
     Args:
         report: of now.
-        old: from `read`.
-
-    Raises:
-        UsageError: nothing can be compared.
+        older: for which `require_comparable` has nothing to say.
     """
-    before = {each["name"]: each for each in old["measurements"]}
-    both = [each for each in report.measurements if each.name in before]
-    if not both:
-        raise UsageError(f"nothing to compare: the older file has {', '.join(before)}")
-    if old["title"] != report.title:
-        raise UsageError(f"the older file was measured on other frames: {old['title']}")
+    before = {each.name: each for each in older.measurements}
     yield ""
     yield "beside the older measurement (now / then):"
-    for each in both:
-        other = before[each.name]
-        ratio = each.stages[TOTAL].p50 / other["stages"][TOTAL]["p50"]
-        noise = max(NOISE, each.spread + other["spread"])
-        meaning = "within the noise" if abs(ratio - 1) <= noise else "slower" if ratio > 1 else "faster"
-        cpu = each.cpu_ms / other["cpu_ms"]
-        changed = _changed(each.name, report.models, old["models"])
-        yield f"{each.name}: p50 {ratio:.3f}, cpu {cpu:.3f}, noise +-{noise:.1%}: {meaning}{changed}"
+    yield from (f"note: {note}" for note in _differences(report, older))
+    for each in report.measurements:
+        if each.name in before:
+            yield f"{each.name}: {_beside(each, before[each.name])}{_changed(each.name, report.models, older.models)}"
+    missing = {each.name for each in report.measurements} ^ set(before)
+    if missing:
+        yield f"only in one of the two: {'; '.join(sorted(missing))}"
+
+
+def _differences(report: Report, older: Report) -> Iterator[str]:
+    for what in ("board", "processor", "cores", "governor", "versions"):
+        now, then = getattr(report.machine, what), getattr(older.machine, what)
+        if now != then:
+            yield f"{what}: now {now}, then {then}"
+    if report.runtime != older.runtime:
+        yield f"runtime: now {report.runtime}, then {older.runtime}"
+    for name, each in (("this measurement", report), ("the older measurement", older)):
+        if not each.is_valid:
+            yield f"{name} is invalid: the board was slowed down"
+
+
+def _beside(now: Measurement, then: Measurement) -> str:
+    figures = (
+        ("p50", now.stages[TOTAL].p50, then.stages[TOTAL].p50, now.spread, then.spread),
+        ("cpu", now.cpu_ms, then.cpu_ms, now.cpu_spread, then.cpu_spread),
+    )
+    return "; ".join(_ratio(*figure) for figure in figures)
+
+
+def _ratio(name: str, now: float, then: float, spread: float | None, older_spread: float | None) -> str:
+    ratio = now / then
+    if spread is None or older_spread is None:
+        return f"{name} {ratio:.3f}, noise unknown (one repetition tells nothing of it)"
+    noise = max(NOISE, spread + older_spread)
+    meaning = "within the noise" if abs(ratio - 1) <= noise else "slower" if ratio > 1 else "faster"
+    return f"{name} {ratio:.3f}, noise +-{noise:.1%}: {meaning}"
 
 
 def _changed(name: str, models: Mapping[str, str], older: Mapping[str, str]) -> str:
@@ -123,21 +207,30 @@ def _changed(name: str, models: Mapping[str, str], older: Mapping[str, str]) -> 
     return "" if models.get(model) == older.get(model) else " (another file of that model)"
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Report:
     """Read a report that was written with --json.
 
     Raises:
         UsageError: it is none.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        if found["schema_version"] != SCHEMA_VERSION:
-            raise UsageError(f"{path} is of version {found['schema_version']}, this edge-app reads {SCHEMA_VERSION}")
-        for each in found["measurements"]:
-            _ = each["name"], each["stages"][TOTAL]["p50"], each["cpu_ms"], each["spread"]
-        _ = found["title"], found["models"]
+        found = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        version = found["schema_version"]
+        report = TypeAdapter(Report).validate_python(found) if version == SCHEMA_VERSION else None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path} is damaged: {where}: {first['msg']}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} was not written by edge-app bench --json, or is damaged ({error!r})") from error
-    return found
+    if report is None:
+        raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}")
+    if any(TOTAL not in each.stages or min(each.stages[TOTAL].p50, each.cpu_ms) <= 0 for each in report.measurements):
+        raise UsageError(f"{path} is damaged: a frame that takes no time")
+    return report
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no figure")

@@ -44,7 +44,12 @@ class Group(BaseSettings):
 class Command(Group):
     """What every command takes."""
 
+    verbose: bool = Field(False, description="say more on stderr")
+
+
+class Configured(Command):
+    """What those take that read settings."""
+
     config: Path | None = Field(
         None, description="settings file; default: $EDGE_APP_CONFIG, else ~/.config/edge-app/config.toml"
     )
-    verbose: bool = Field(False, description="say more on stderr")

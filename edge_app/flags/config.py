@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from edge_app.flags._base import Command
+from edge_app.flags._base import Configured
 
 
-class Config(Command):
+class Config(Configured):
     """Print the effective settings and where each value came from.
 
     Examples:

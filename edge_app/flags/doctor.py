@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from edge_app.flags._base import Command
+from edge_app.flags._base import Configured
 
 
-class Doctor(Command):
+class Doctor(Configured):
     """Examine settings, libraries, model, delegate, camera and board; say what is wrong and what to do.
 
     Exit code 0 if there is no problem, 1 if there is one. Nothing is changed; the camera is opened for one picture.

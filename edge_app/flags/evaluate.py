@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from edge_app import config
-from edge_app.flags._base import Command
+from edge_app.flags._base import Configured
 
 
-class Evaluate(Command, config.ModelOptions):
+class Evaluate(Configured, config.ModelOptions):
     """Measure a model on labelled pictures: as they are, degraded, and through the camera path.
 
     The pictures are CIFAR-10's 10,000 test pictures, or your own in folders named by label. The camera path enlarges

@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliSubCommand
 
 from edge_app import config
-from edge_app.flags._base import Command, Group
+from edge_app.flags._base import Command, Configured, Group
 
 
 class ModelsList(Command):
@@ -17,7 +17,7 @@ class ModelsList(Command):
     """
 
 
-class ModelsShow(Command, config.ModelOptions):
+class ModelsShow(Configured, config.ModelOptions):
     """Print a model's card, and how much of it the delegate runs here.
 
     Examples:
@@ -31,7 +31,7 @@ class ModelsShow(Command, config.ModelOptions):
     )
 
 
-class ModelsVerify(Command, config.ModelOptions):
+class ModelsVerify(Configured, config.ModelOptions):
     """Run all checks of an untrusted model file: size, checksum, trial in a child process, shapes, self-test.
 
     Examples:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from edge_app import config
-from edge_app.flags._base import Command
+from edge_app.flags._base import Configured
 
 
 class Run(
-    Command,
+    Configured,
     config.ServiceOptions,
     config.OutputOptions,
     config.DecisionOptions,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from edge_app.metering import Stages
 from edge_app.records import Picture, Result
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Request:
         keep: how many rotated files stay.
         sync_s: seconds after which the disk has to keep what was written; 0 leaves it to the system.
         title: for a window.
+        stages: how long each stage of the last minute's frames took.
         stop: set it to end the run.
     """
 
@@ -46,6 +48,7 @@ class Request:
     keep: int = 3
     sync_s: float = 5.0
     title: str = "edge-app"
+    stages: Stages = field(default_factory=Stages)
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -101,7 +104,7 @@ class Guard:
         """Close the sink, and say how much was lost if anything was."""
         self._attempt(self._sink.close)
         if self.failures:
-            log.warning("%s: %d results were not delivered", self.name, self.failures)
+            log.warning("%s: failed %d times", self.name, self.failures)
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_app.metering import STAGES_WINDOW, LatencyMeter
+from edge_app.metering import RANKS, LatencyMeter, Stages
 from edge_app.records import Result
 
 WORTH_TELLING_S = 1.0  # NTP's steps are larger, its slewing is not.
-RANKS = (50, 90, 99, 100)
+LATENCIES = 1800  # of this many results the percentiles between two lines are told
 
 
 class Ledger:
     """Keeps count between two written lines.
 
     Args:
-        is_selective: results are left out on purpose, and the next line sums them up.
+        stages: of the last minute; None where every result is written. Else the next line sums up those left out.
+        period_s: how often the stages are told.
     """
 
-    def __init__(self, is_selective: bool) -> None:
-        self._is_selective = is_selective
-        self._classified, self._latencies = 0, LatencyMeter(STAGES_WINDOW)
+    def __init__(self, stages: Stages | None, period_s: float) -> None:
+        self._stages, self._period_s = stages, period_s
+        self._stages_told_s: float | None = None
+        self._classified, self._latencies = 0, LatencyMeter(LATENCIES)
         self._torn_bytes = 0
         self._lost = 0
         self._lost_since_s = 0.0
@@ -28,7 +30,9 @@ class Ledger:
 
     def saw(self, result: Result) -> None:
         """Take note of a result, written or not."""
-        if self._is_selective and result.verdict.state != "outage":
+        if self._stages_told_s is None:
+            self._stages_told_s = result.done_s
+        if self._stages is not None and result.verdict.state != "outage":
             self._classified += 1
             self._latencies.add(result.latency_ms)
 
@@ -49,6 +53,8 @@ class Ledger:
             ranks = zip(RANKS, self._latencies.percentiles(*RANKS), strict=True)
             latencies = {f"latency_p{rank}_ms": round(value, 3) for rank, value in ranks}
             fields["since_last"] = {"classified": self._classified, **latencies}
+        if self._are_stages_due(result) and (stages := self._stages_of_the_last_minute()):
+            fields["last_minute"] = stages
         gap: dict[str, Any] = {}
         if self._lost:
             gap |= {"lines": self._lost, "seconds": round(result.done_s - self._lost_since_s, 3)}
@@ -66,7 +72,16 @@ class Ledger:
         self._lost = self._torn_bytes = 0
         self._offset_s = _offset_s(result)
         if self._classified:
-            self._classified, self._latencies = 0, LatencyMeter(STAGES_WINDOW)
+            self._classified, self._latencies = 0, LatencyMeter(LATENCIES)
+        if self._are_stages_due(result):
+            self._stages_told_s = result.done_s
+
+    def _are_stages_due(self, result: Result) -> bool:
+        return self._stages_told_s is not None and result.done_s - self._stages_told_s >= self._period_s
+
+    def _stages_of_the_last_minute(self) -> dict[str, list[float]]:
+        found = self._stages.percentiles() if self._stages is not None else {}
+        return {stage: [round(value, 3) for value in values] for stage, values in found.items()}
 
 
 def _offset_s(result: Result) -> float:

@@ -50,7 +50,9 @@ class Log:
         self._path = None if request.argument in ("-", "") else Path(request.argument)
         self.name = f"log {self._path or 'on stdout'}"
         self._chosen = Chooser(request.when, request.period_s)
-        self._ledger, self._syncer = Ledger(request.when != "every"), Syncer(request.sync_s if self._path else 0)
+        told = None if request.when == "every" else request.stages
+        self._ledger = Ledger(told, request.period_s)
+        self._syncer = Syncer(request.sync_s if self._path else 0)
         self._descriptor = -1
         self._begun_s: float | None = None  # the first line written to the present file, monotonic clock
         self._is_rotation_broken = False

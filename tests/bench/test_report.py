@@ -1,59 +1,118 @@
-"""The table, the JSON, and an older measurement beside it."""
+"""The tables, the JSON, and an older measurement beside it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from edge_app.bench import report
 from edge_app.bench.machine import Machine, Moment
 from edge_app.bench.measure import Measurement, Percentiles
 from edge_app.bench.report import Report
+from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.metering import STAGES, TOTAL
-from tests.results import edge_app
+from tests.conftest import ROOT
 
 PI = Machine("Raspberry Pi 4", "Cortex-A72", 4, "performance", "Linux", {"edge-app": "0.1.0"})
-CALM = Moment(50.0, (), 0.0)
+CALM = Moment(50.0, (), (), 0.0)
+SCHEMA = json.loads((ROOT / "docs" / "bench.schema.json").read_text())
 
 
-def measured(name: str, p50: float, stages: tuple[str, ...] = (*STAGES, TOTAL), spread: float = 0.01) -> Measurement:
+def measured(
+    name: str, p50: float, stages: tuple[str, ...] = (*STAGES, TOTAL), spread: float | None = 0.01
+) -> Measurement:
     """Make a measurement."""
-    one = Percentiles(p50, p50 * 1.1, p50 * 1.5, p50 * 2, p50)
-    return Measurement(name, 100, dict.fromkeys(stages, one), p50, 1e3 / p50, spread, (p50,) * 101)
+    one = Percentiles(p50, p50 * 1.1, p50 * 1.5, p50 * 2, p50 * 1.2)
+    found = dict.fromkeys(stages, one)
+    return Measurement(name, 100, found, p50, 1e3 / p50, 3, spread, spread, (p50,) * 101)
 
 
 REPORT = Report(
-    "frames", PI, CALM, CALM, {"nano": "ab"}, [measured("nano", 2.0), measured("classic loop", 5.0, (TOTAL,))], 99.0
+    "frames",
+    "ai-edge-litert 2.3.0",
+    PI,
+    CALM,
+    replace(CALM, temperature_c=61.4),
+    {"nano": "ab"},
+    {"nano": Start(0.31, 95.0)},
+    [measured("nano", 2.0), measured("classic loop", 5.0, (TOTAL,))],
 )
 
 
-def test_the_table_has_figures_stages_and_ratios() -> None:
-    """Each configuration has a line, staged ones another, and processor times stand beside the yardsticks'."""
-    text = "\n".join(report.to_text(REPORT))
-    assert "Raspberry Pi 4, Cortex-A72, 4 cores, governor performance" in text
-    assert "nano: CPU time of a frame is 0.40 x the classic loop" in text
-    assert text.count("nano   ") == 2 and text.count("classic loop ") == 1
-    assert "doubtful" not in text
+def text(found: Report) -> str:
+    """Return the tables."""
+    return "\n".join(report.to_text(found))
+
+
+def compared(now: Report, folder: Path, then: Report = REPORT) -> list[str]:
+    """Compare with an older one that was written to a file."""
+    (folder / "old.json").write_text(json.dumps(report.to_json(then)))
+    older = report.read(folder / "old.json")
+    names = [each.name for each in now.measurements if not each.is_yardstick]
+    report.require_comparable(older, names, now.title)
+    return list(report.compare(now, older))
+
+
+def test_the_tables_have_figures_stages_and_ratios() -> None:
+    """Each configuration has a line and a table of its stages; processor times stand beside the yardsticks'."""
+    shown = text(REPORT)
+    assert "Raspberry Pi 4, Cortex-A72, 4 cores, governor performance" in shown
+    assert "ai-edge-litert 2.3.0; 50 C to 61 C, throttling is watched" in shown
+    (line,) = (line for line in shown.splitlines() if line.startswith("nano  "))
+    assert line.split()[1:] == ["2.000", "2.200", "3.000", "4.000", "2.400", "2.000", "500.0", "3", "1.0%"]
+    assert "nano: 'edge-app run' shows its first label after 0.31 s and takes 95 MiB" in shown
+    for stage in STAGES:
+        assert f"  {stage:<10}   2.000    2.200    3.000    4.000    2.400" in shown
+    assert "nano: CPU time of a frame is 0.40 x the classic loop" in shown
+    assert "doubtful" not in shown
+
+
+def test_sizes_stand_beside_their_own_yardsticks() -> None:
+    """Of several sizes each is compared with the classic loop at that size alone."""
+    measurements = [
+        *(measured("nano, 320x240", 1.0), measured("nano, 640x480", 2.0)),
+        *(measured("classic loop, 320x240", 2.0, (TOTAL,)), measured("classic loop, 640x480", 8.0, (TOTAL,))),
+    ]
+    shown = text(replace(REPORT, measurements=measurements))
+    assert "nano, 320x240: CPU time of a frame is 0.50 x the classic loop\n" in shown
+    assert shown.endswith("nano, 640x480: CPU time of a frame is 0.25 x the classic loop")
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"after": Moment(80.0, ("throttled",), 0.0)}, "the board was slowed down (throttled): invalid"),
-        ({"before": Moment(50.0, (), 2.0)}, "something else was running: load 2.0"),
+        (
+            {"after": Moment(80.0, ("throttled",), ("throttled",), 0.0)},
+            "the board was slowed down (throttled): invalid",
+        ),
+        ({"before": Moment(50.0, (), (), 2.0)}, "the machine was busy before the start (load 2.0)"),
         ({"machine": replace(PI, governor="ondemand")}, "governor 'ondemand' changes the clock"),
     ],
 )
-def test_what_makes_it_doubtful_is_said(changed: dict[str, object], said: str) -> None:
+def test_what_makes_it_doubtful_is_said(changed: dict[str, Any], said: str) -> None:
     """Throttling, other load and a governor that scales stand in the table and in the JSON."""
-    found = replace(REPORT, **changed)  # type: ignore[arg-type]
-    assert said in "\n".join(report.to_text(found))
+    found = replace(REPORT, **changed)
+    assert said in text(found)
     assert any(said in doubt for doubt in report.to_json(found)["doubts"])
     assert report.to_json(found)["valid"] == ("slowed" not in said)
+
+
+def test_the_json_is_the_documented_one(tmp_path: Path) -> None:
+    """It keeps its schema, is read back as it was, and what the schema forbids is not there."""
+    found = json.loads(json.dumps(report.to_json(REPORT)))
+    jsonschema.Draft202012Validator(SCHEMA).validate(found)
+    (tmp_path / "a.json").write_text(json.dumps(found))
+    assert report.to_json(report.read(tmp_path / "a.json")) == report.to_json(REPORT)
+    del found["starts"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(found)
 
 
 @pytest.mark.parametrize(
@@ -61,45 +120,76 @@ def test_what_makes_it_doubtful_is_said(changed: dict[str, object], said: str) -
 )
 def test_a_slower_build_is_caught(now_ms: float, meaning: str, tmp_path: Path) -> None:
     """Beside an older file of the same frames: what is more than the noise is told apart from what is not."""
-    (tmp_path / "old.json").write_text(json.dumps(report.to_json(REPORT)))
-    now = replace(REPORT, measurements=[measured("nano", now_ms)])
-    *_, line = report.compare(now, report.read(tmp_path / "old.json"))
+    *_, line, missing = compared(replace(REPORT, measurements=[measured("nano", now_ms)]), tmp_path)
     assert line.startswith(f"nano: p50 {now_ms / 2:.3f}") and line.endswith(meaning)
+    assert line.count(meaning) == 2  # of the processor time too
+    assert missing == "only in one of the two: classic loop"
 
 
-def test_another_model_of_the_name_is_told(tmp_path: Path) -> None:
-    """When the file behind a name has changed, the comparison says so."""
-    (tmp_path / "old.json").write_text(json.dumps(report.to_json(REPORT)))
-    now = replace(REPORT, models={"nano": "cd"})
-    assert any(
-        "(another file of that model)" in line for line in report.compare(now, report.read(tmp_path / "old.json"))
-    )
+@pytest.mark.parametrize(("now", "then"), [(None, 0.01), (0.01, None)])
+def test_without_repetitions_there_is_no_verdict(now: float | None, then: float | None, tmp_path: Path) -> None:
+    """One repetition, on either side, does not know its noise."""
+    one = replace(REPORT, measurements=[measured("nano", 4.0, spread=now)])
+    older = replace(REPORT, measurements=[measured("nano", 2.0, spread=then)])
+    *_, line = compared(one, tmp_path, older)
+    assert "p50 2.000, noise unknown" in line and "slower" not in line
 
 
-@pytest.mark.parametrize("change", [{"title": "other frames"}, {"measurements": [measured("base", 1.0)]}])
-def test_what_cannot_be_compared_is_refused(change: dict[str, object], tmp_path: Path) -> None:
-    """Other frames and other configurations say nothing about each other."""
-    (tmp_path / "old.json").write_text(json.dumps(report.to_json(replace(REPORT, **change))))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"models": {"nano": "cd"}}, "(another file of that model)"),
+        ({"machine": replace(PI, board="Raspberry Pi 5")}, "note: board: now Raspberry Pi 5, then Raspberry Pi 4"),
+        ({"machine": replace(PI, versions={"edge-app": "9"})}, "note: versions: now {'edge-app': '9'}, then"),
+        ({"runtime": "tflite-runtime 2.14.0"}, "note: runtime: now tflite-runtime 2.14.0, then ai-edge-litert 2.3.0"),
+        ({"before": Moment(50.0, ("throttled",), (), 0.0)}, "note: this measurement is invalid"),
+    ],
+)
+def test_what_differs_besides_is_told(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
+    """Another board, library, runtime or file of the model explains a ratio."""
+    assert any(said in line for line in compared(replace(REPORT, **changed), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "other frames"},
+        {"measurements": [measured("base", 1.0)]},
+        {"measurements": [measured("base", 1.0), measured("classic loop", 5.0, (TOTAL,))]},
+        {"measurements": []},
+    ],
+)
+def test_what_cannot_be_compared_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    """Other frames and other models say nothing about each other, the yardstick they share neither."""
     with pytest.raises(UsageError, match="older file"):
-        list(report.compare(REPORT, report.read(tmp_path / "old.json")))
+        compared(REPORT, tmp_path, replace(REPORT, **change))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 9}', '{"schema_version": 1}'])
+def damaged(*path: str | int, value: object) -> str:
+    """Return a report's JSON with one thing replaced."""
+    found = json.loads(json.dumps(report.to_json(REPORT)))
+    inner = found
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return json.dumps(found)
+
+
+DAMAGED: Sequence[str] = (
+    *("", "[]", "{}", '{"schema_version": 9}', '{"schema_version": 2}', "\xff"),
+    damaged("measurements", 0, "stages", TOTAL, "p50", value=None),
+    damaged("measurements", 0, "stages", TOTAL, "p50", value=0),
+    damaged("measurements", 0, "stages", TOTAL, "p50", value=float("nan")),
+    damaged("measurements", 0, "stages", value={}),
+    damaged("measurements", 0, "cpu_ms", value=0),
+    damaged("models", value=[]),
+    damaged("machine", value="Pi"),
+)
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_is_refused(content: str, tmp_path: Path) -> None:
-    """What bench did not write is named in a line."""
-    (tmp_path / "old.json").write_text(content)
+    """What bench did not write, or somebody changed, is named in a line."""
+    (tmp_path / "old.json").write_text(content, "latin-1")
     with pytest.raises(UsageError, match=r"old\.json"):
         report.read(tmp_path / "old.json")
-
-
-def test_the_command_measures_and_compares(tmp_path: Path) -> None:
-    """A short benchmark writes its JSON, and a second one stands beside it; raw frames have no entropy code."""
-    words = ("bench", "--model", "cifar10-nano", "--frames", "20", "--repetitions", "1", "--size", "320x240")
-    done = edge_app(tmp_path, *words, "--json", "a.json", "--against-classic")
-    assert done.returncode == 0, done.stderr
-    assert "x the classic loop" in done.stdout and "x the entropy decoding" in done.stdout
-    again = edge_app(tmp_path, *words, "--compare", "a.json")
-    assert again.returncode == 0 and "cifar10-nano: p50 " in again.stdout
-    raw = edge_app(tmp_path, *words, "--kind", "yuyv", "--against-classic")
-    assert "x the classic loop" in raw.stdout and "entropy" not in raw.stdout
-    assert edge_app(tmp_path, *words, "--compare", "nowhere.json").returncode == 2

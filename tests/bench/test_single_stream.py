@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from edge_app import classifier, dataset
+from edge_app import classifier, dataset, model_card, output
 from edge_app.bench import single_stream
-from edge_app.classifier import Options
 from edge_app.errors import DataError
 from edge_app.records import LabelledPictures
 from tests import shapes
+from tests.results import edge_app
 
 
 def test_accuracy_is_that_of_evaluate_and_every_picture_has_a_time(test_pictures: LabelledPictures) -> None:
     """On the first 500 test pictures: as many right as one by one, times in order, the bar told."""
     model, some = classifier.load("cifar10-nano"), test_pictures.first(500)
     told: list[int] = []
-    found = single_stream.run("nano", model, some, told.append)
+    found = single_stream.run(model, some, told.append)
     right = sum(int(model.scores(p).argmax()) == label for p, label in zip(some.pictures, some.labels, strict=True))
     assert (found.right, found.total) == (right, 500) and sum(told) == 500
     assert 0 < found.latency_ms.p50 <= found.latency_ms.p90 <= found.latency_ms.p99
@@ -29,11 +30,30 @@ def test_pictures_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
     """Circles say nothing about a model of animals and vehicles."""
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
     with pytest.raises(DataError, match="does not know circle"):
-        single_stream.measure("cifar10-nano", None, source, Options(), lambda _: None)
+        next(single_stream.measure(request("cifar10-nano"), source, output.progress))
 
 
 def test_a_foreign_model_takes_the_labels_of_the_data(tmp_path: Path) -> None:
     """Three outputs, three folders: a file without a card is measured without a list of labels."""
     model = Path(__file__).parent.parent / "data" / "mean_int8_unit.tflite"
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
-    assert single_stream.measure(str(model), None, source, Options(), lambda _: None).total == 3
+    assert next(single_stream.measure(request(str(model)), source, output.progress)).total == 3
+
+
+def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path) -> None:
+    """Two delegates on three folders; the file names the model by its hash, and what it ran on."""
+    model = str(Path(__file__).parent.parent / "data" / "mean_int8_unit.tflite")
+    shapes.write(tmp_path, 3, side_px=32)
+    words = ("bench", "--single-stream", "--model", model, "--delegate", "xnnpack", "none", "--data", ".")
+    done = edge_app(tmp_path, *words, "--json", "a.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("accuracy") == 2 and "delegate none" in done.stdout
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert [each["total"] for each in found["single_stream"]] == [3, 3]
+    assert {each["sha256"] for each in found["single_stream"]} == {model_card.read(model).sha256}
+    assert found["schema_version"] == 2 and found["machine"]["cores"] > 0 and "load" in found["before"]
+
+
+def request(model: str) -> single_stream.Request:
+    """Ask for one model as usual."""
+    return single_stream.Request((model,), None, (1,), ("xnnpack",), "auto")

@@ -57,7 +57,7 @@ def test_failures_are_counted_and_said_once_a_minute(error: Exception, caplog: p
     assert [record.getMessage() for record in caplog.records] == [
         f"moody: {error}",
         f"moody: {error} (x300)",
-        "moody: 600 results were not delivered",
+        "moody: failed 600 times",
     ]
     assert (guard.failures, inner.delivered) == (600, 1)
 

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_app.errors import SinkError, StartError
+from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Result, Verdict
 from edge_app.sinks import log
 from edge_app.sinks._base import Guard, Request
@@ -477,6 +478,31 @@ def test_what_is_left_out_is_summed_up(when: Any, tmp_path: Path) -> None:
         figures = lines[-1]["since_last"]
         assert figures["latency_p50_ms"] == pytest.approx(1 + 17, abs=0.5)
         assert figures["latency_p100_ms"] == pytest.approx(1 + 20, abs=0.01)
+
+
+@pytest.mark.parametrize("when", ["every", "change", "periodic"])
+def test_the_heartbeat_tells_where_the_time_goes(when: Any, tmp_path: Path) -> None:
+    """Where not every result is written, percentiles of each stage of the last minute come once a period."""
+    now_s = 500.0
+    stages = Stages(clock=lambda: now_s)
+    sink = opened(tmp_path / "log", when=when, period_s=10.0, stages=stages)
+    for second in range(35):
+        now_s += 1
+        stages.begin(now_s)
+        stages.lap("decode")
+        now_s += 0.002
+        stages.lap("invoke")
+        stages.end()
+        sink.emit(result(OK if second % 4 else UNKNOWN, frame=second, captured_s=now_s, done_s=now_s), None)
+    sink.close()
+    lines = lines_of(tmp_path / "log")
+    for line in lines:
+        jsonschema.Draft202012Validator(SCHEMA).validate(line)
+    told = [line for line in lines if "last_minute" in line]
+    assert len(told) == {"every": 0, "change": 2, "periodic": 3}[when]  # a change comes every second or third second
+    for line in told:
+        assert list(line["last_minute"]) == [*STAGES, TOTAL]
+        assert line["last_minute"]["invoke"] == line["last_minute"][TOTAL] == [2, 2, 2, 2]
 
 
 def test_an_old_file_is_rotated(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What takes the results while it is measured: nothing, the log, a preview that is drawn and not shown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from edge_app import overlay, sinks
+from edge_app._opencv import cv2
+from edge_app.records import Picture, Result
+from edge_app.sinks._base import Request, Sink
+
+Outlet = Literal["log", "preview"]
+
+
+class Nowhere:
+    """A sink that takes everything and does nothing."""
+
+    name, wants_picture = "nowhere", False
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Take a result."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+
+class Preview:
+    """A sink that decodes and draws as the window does, without a window."""
+
+    name, wants_picture = "preview", True
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Draw the result on its picture at full size."""
+        if picture is not None:
+            cv2.cvtColor(overlay.draw(picture.rgb(), result), cv2.COLOR_RGB2BGR)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+
+@contextmanager
+def opened(outlets: Sequence[Outlet]) -> Iterator[list[Sink]]:
+    """Open the sinks of some outlets; the log writes every result to a file that vanishes afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        found: list[Sink] = []
+        if "preview" in outlets:
+            found.append(Preview())
+        if "log" not in outlets:
+            yield found
+            return
+        with closing(sinks.connect(f"log:{Path(folder, 'log.jsonl')}", Request())) as log:
+            yield [*found, log]

@@ -1,0 +1,98 @@
+"""A whole benchmark, as a user starts it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from edge_app.bench.machine import describe
+from tests.bench.test_report import SCHEMA
+from tests.results import edge_app
+
+QUICK = ("bench", "--model", "cifar10-nano", "--frames", "20", "--repetitions", "1", "--size", "320x240")
+
+
+def test_it_measures_writes_and_compares(tmp_path: Path) -> None:
+    """A table, the documented JSON, and a second run beside the first; raw frames have no entropy code."""
+    done = edge_app(tmp_path, *QUICK, "--json", "a.json", "--against-classic")
+    assert done.returncode == 0, done.stderr
+    assert "x the classic loop" in done.stdout and "x the entropy decoding" in done.stdout
+    found = json.loads((tmp_path / "a.json").read_text())
+    jsonschema.Draft202012Validator(SCHEMA).validate(found)
+    assert 0 < found["starts"]["cifar10-nano"]["first_line_s"] < 60
+    assert 30 < found["starts"]["cifar10-nano"]["peak_mb"] < 500
+    again = edge_app(tmp_path, *QUICK, "--compare", "a.json")
+    assert again.returncode == 0 and "cifar10-nano: p50 " in again.stdout
+    raw = edge_app(tmp_path, *QUICK, "--kind", "yuyv", "--against-classic")
+    assert "x the classic loop" in raw.stdout and "entropy" not in raw.stdout
+
+
+def test_a_sweep_has_every_combination(tmp_path: Path) -> None:
+    """Several words behind a flag, or the flag several times; JSON on stdout is alone there."""
+    words = ("bench", "--frames", "10", "--repetitions", "1", "--json", "-", "--kind", "rgb", "--sink", "log")
+    sweep = ("--model", "cifar10-nano", "cifar10-lecture", "--delegate", "xnnpack", "--delegate", "none")
+    done = edge_app(tmp_path, *words, *sweep, "--size", "64x48", "96x64")
+    assert done.returncode == 0, done.stderr
+    names = [each["name"] for each in json.loads(done.stdout)["measurements"]]
+    assert len(names) == len(set(names)) == 8
+    assert "cifar10-lecture, delegate none, 96x64" in names
+
+
+def test_a_camera_is_measured_at_its_own_pace(tmp_path: Path) -> None:
+    """From the time stamp on, with what it loses; nothing is drawn for it."""
+    done = edge_app(
+        tmp_path, "bench", "--model", "cifar10-nano", "--source", "synthetic:jpeg", "--frames", "20", "--json", "-"
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["measurements"]
+    assert 25 < found["frames_per_s"] < 31 and found["stages"]["capture"]["p50"] > 0
+
+
+def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
+    """They wait for each other; it is measured all the same."""
+    many = describe().cores + 1
+    done = edge_app(tmp_path, *QUICK, "--threads", str(many))
+    assert done.returncode == 0 and f"{many} threads on {many - 1} cores" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--frames", "0"), "--frames"),
+        (("--compare", "nowhere.json"), "cannot read nowhere.json: No such file or directory"),
+        (("--size", "641x480", "--kind", "yuyv"), "yuyv needs an even width; try 642x480"),
+        (("--size", "9999x9999"), "at most 4096 pixels a side"),
+        (("--size", "huge"), "not WIDTHxHEIGHT, such as 640x480"),
+        (("--source", "synthetic", "--against-classic"), "--against-classic is for frames that are prepared"),
+        (("--source", "synthetic", "--pictures", "."), "--pictures is for frames that are prepared"),
+        (("--plot", "a.gif"), "choose a name that ends in .png"),
+        (("--single-stream", "--size", "64x48", "--plot", "a.png"), "--single-stream has no use for --size, --plot"),
+    ],
+)
+def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """In one line, before anything is measured, with the exit code of a wrong command line."""
+    done = edge_app(tmp_path, "bench", *words)
+    assert done.returncode == 2 and done.stdout == ""
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_models_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    """The classic loop that both measured is no reason to compare."""
+    assert edge_app(tmp_path, *QUICK, "--against-classic", "--json", "a.json").returncode == 0
+    done = edge_app(tmp_path, *QUICK, "--model", "cifar10-lecture", "--compare", "a.json", "--against-classic")
+    assert done.returncode == 0  # both models now, one of them is in the file
+    alone = [word for word in QUICK if word != "cifar10-nano"]
+    alone.insert(2, "cifar10-lecture")
+    done = edge_app(tmp_path, *alone, "--compare", "a.json", "--against-classic")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing to compare: the older file has cifar10-nano" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["nowhere/a.json", "."])
+def test_a_place_that_cannot_be_written_is_found_before_the_work(target: str, tmp_path: Path) -> None:
+    """A folder that is not there, and one that is."""
+    done = edge_app(tmp_path, *QUICK, "--json", target)
+    assert done.returncode == 3 and f"cannot write {target}" in done.stderr and done.stdout == ""
