@@ -142,10 +142,10 @@ def _refuse_contradictions(request: Request) -> None:
 
 def _title(request: Request) -> str:
     sizes = ", ".join(f"{width}x{height}" for width, height in request.sizes_px)
-    if request.source:
-        return f"{request.source}{f', {sizes} asked for' if sizes else ''}"
-    what = f"pictures of {request.pictures}" if request.pictures else "drawn scenes"
     shown = f", results go to {' and '.join(request.outlets)}" if request.outlets else ""
+    if request.source:
+        return f"{request.source}{f', {sizes} asked for' if sizes else ''}{shown}"
+    what = f"pictures of {request.pictures}" if request.pictures else "drawn scenes"
     return f"{what}, {sizes} {request.kind}{shown}"
 
 
