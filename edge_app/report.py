@@ -90,7 +90,7 @@ def to_text(report: Report) -> Iterator[str]:
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Return all figures; docs/results.md describes them."""
+    """Return all figures."""
     figures: dict[str, Any] = {"model": report.model, "runtime": report.runtime, "command": report.command}
     if report.direct:
         before, after = calibration_errors(report, report.direct)

@@ -235,3 +235,15 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     found = examined(monkeypatch, SOURCE="synthetic", LOG="/nonexistent/out.jsonl")
     assert "ZeroDivisionError" in found["throttling"].says
     assert found["log"].state == "problem"
+
+
+def test_a_log_in_a_closed_folder_is_no_bug(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The service's own folder is closed to others: that is said, with what to do."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    patient = doctor.Patient(doctor._Values(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
+    (finding,) = doctor.log_folder(patient)
+    assert (finding.state, finding.remedy) == ("warning", "run this with sudo")

@@ -51,6 +51,12 @@ def test_other_messages_are_not_held_back() -> None:
     assert once.filter(silent) and silent.getMessage() == "b"
 
 
+def test_errors_are_never_held_back() -> None:
+    """Whoever asks for the same wrong thing twice, as for a reload, is answered twice."""
+    once = Once(lambda: 0.0)
+    assert [once.filter(record("reload refused", level=logging.ERROR)) for _ in range(3)] == [True] * 3
+
+
 def test_old_messages_are_forgotten() -> None:
     """A year of different messages takes no memory."""
     now_s = 0.0
