@@ -26,8 +26,8 @@ DEVICES = Path("/dev")
 class PatientSource:
     """A `Source` that tries to connect until it succeeds; until then it yields outages.
 
-    Attempts get rarer, up to one in 30 s; one follows at once when a device node has appeared or vanished. Each runs
-    in a thread of its own, for opening may block.
+    Attempts get rarer, up to one in 30 s; when a device node has appeared or vanished one follows at once, and they are
+    frequent again: udev may need longer for it than we do. Each runs in a thread of its own, for opening may block.
 
     Args:
         text: what selects the source, for messages.
@@ -73,16 +73,17 @@ class PatientSource:
 
     def __iter__(self) -> Iterator[Frame | Outage]:
         """Yield outages until the source is open, then what it yields."""
-        failures = 0
+        failures, quiet_s = 0, QUIET_S
         while self._source is None and not self._stop.is_set():
             self._attempt = _Attempt(self._connect)
-            yield from self._outages_until(self._attempt.done.is_set, quiet_s=0.0 if failures else QUIET_S)
+            yield from self._outages_until(self._attempt.done.is_set, quiet_s)
             if self._attempt.done.is_set():
                 self._source = self._attempt.source
                 self._blame(self._attempt.error)
             if self._source is None:
-                yield from self._outages_until(self._is_due(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]))
-                failures += 1
+                pause = _Pause(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)], self._clock)
+                yield from self._outages_until(pause.is_over)
+                failures, quiet_s = 0 if pause.has_changed else failures + 1, 0.0
         if self._source is not None:
             yield from self._source
 
@@ -111,17 +112,24 @@ class PatientSource:
                 due_s = now_s + PERIOD_S
                 yield Outage(self._reason, self._begun_s, now_s)
 
-    def _is_due(self, delay_s: float) -> Callable[[], bool]:
-        """Return a test for the end of a pause: its time is over, or devices have come or gone and settled."""
-        ends_s, nodes = self._clock() + delay_s, _nodes()
 
-        def is_due() -> bool:
-            nonlocal ends_s, nodes
-            if nodes != (found := _nodes()):
-                nodes, ends_s = found, min(ends_s, self._clock() + SETTLING_S)
-            return self._clock() >= ends_s
+class _Pause:
+    """Time between two attempts; shorter when devices have come or gone, and settled.
 
-        return is_due
+    Attributes:
+        has_changed: whether they have.
+    """
+
+    def __init__(self, length_s: float, clock: Callable[[], float]) -> None:
+        self._clock, self._ends_s, self._nodes = clock, clock() + length_s, _nodes()
+        self.has_changed = False
+
+    def is_over(self) -> bool:
+        """Look at the devices and at the clock."""
+        if self._nodes != (found := _nodes()):
+            self._nodes, self.has_changed = found, True
+            self._ends_s = min(self._ends_s, self._clock() + SETTLING_S)
+        return self._clock() >= self._ends_s
 
 
 class _Attempt:

@@ -109,6 +109,20 @@ def test_a_new_device_is_tried_at_once(clock: Clock, devices: Path) -> None:
     assert 0 < clock.now_s - plugged_s < 2
 
 
+def test_a_new_device_that_is_not_ready_yet_is_tried_again_soon(clock: Clock, devices: Path) -> None:
+    """Where udev needs longer for it than we waited, the attempts that follow come after 1, 2, 4 s, not after 30."""
+    camera = Absent(clock)
+    items = iter(clock.source(camera))
+    while clock.now_s < 100:
+        next(items)
+    (devices / "video0").touch()
+    appeared_s = clock.now_s
+    while clock.now_s < appeared_s + 9:
+        next(items)
+    after_s = [tried_s - appeared_s for tried_s in camera.tried_s if tried_s > appeared_s]
+    assert after_s[:4] == pytest.approx([0.5, 1.5, 3.5, 7.5], abs=1.3)
+
+
 def test_an_opening_is_no_outage(clock: Clock) -> None:
     """The first item is a frame, though the camera takes two seconds to open; an absent one is told at once."""
 
