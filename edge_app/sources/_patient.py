@@ -75,13 +75,14 @@ class PatientSource:
         """Yield outages until the source is open, then what it yields."""
         failures, quiet_s = 0, QUIET_S
         while self._source is None and not self._stop.is_set():
+            nodes = _nodes()  # before the attempt: a device that appears during it, too late to be found, is a change
             self._attempt = _Attempt(self._connect)
             yield from self._outages_until(self._attempt.done.is_set, quiet_s)
             if self._attempt.done.is_set():
                 self._source = self._attempt.source
                 self._blame(self._attempt.error)
             if self._source is None:
-                pause = _Pause(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)], self._clock)
+                pause = _Pause(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)], nodes, self._clock)
                 yield from self._outages_until(pause.is_over)
                 failures, quiet_s = 0 if pause.has_changed else failures + 1, 0.0
         if self._source is not None:
@@ -116,12 +117,17 @@ class PatientSource:
 class _Pause:
     """Time between two attempts; shorter when devices have come or gone, and settled.
 
+    Args:
+        length_s: if nothing changes.
+        nodes: that there were when the attempt before it began.
+        clock: monotonic seconds.
+
     Attributes:
-        has_changed: whether they have.
+        has_changed: whether devices have come or gone.
     """
 
-    def __init__(self, length_s: float, clock: Callable[[], float]) -> None:
-        self._clock, self._ends_s, self._nodes = clock, clock() + length_s, _nodes()
+    def __init__(self, length_s: float, nodes: frozenset[str], clock: Callable[[], float]) -> None:
+        self._clock, self._ends_s, self._nodes = clock, clock() + length_s, nodes
         self.has_changed = False
 
     def is_over(self) -> bool:

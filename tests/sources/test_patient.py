@@ -109,6 +109,24 @@ def test_a_new_device_is_tried_at_once(clock: Clock, devices: Path) -> None:
     assert 0 < clock.now_s - plugged_s < 2
 
 
+def test_a_device_that_appears_during_an_attempt_is_not_missed(clock: Clock, devices: Path) -> None:
+    """Too late for that attempt, it has one of its own two seconds later at most, not half a minute."""
+    camera = Absent(clock)
+
+    def connect() -> Camera:
+        if clock.now_s < 100 or (devices / "video0").exists():
+            camera.is_there = clock.now_s >= 100
+            return camera()
+        (devices / "video0").touch()
+        return camera()
+
+    for item in clock.source(connect):
+        if isinstance(item, Frame):
+            break
+    before_s, found_s = camera.tried_s[-2:]
+    assert before_s >= 100 and 0 < found_s - before_s < 2
+
+
 def test_a_new_device_that_is_not_ready_yet_is_tried_again_soon(clock: Clock, devices: Path) -> None:
     """Where udev needs longer for it than we waited, the attempts that follow come after 1, 2, 4 s, not after 30."""
     camera = Absent(clock)
