@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,9 +52,9 @@ def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None]
 
 
 def _new_beside(path: Path) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(descriptor)
-    return Path(name)
+    new = path.with_name(f".{path.name}-{os.getpid()}")  # nobody else's, whatever lies there
+    new.touch()
+    return new
 
 
 def _replace(path: Path, content: str | bytes) -> None:
@@ -65,16 +64,9 @@ def _replace(path: Path, content: str | bytes) -> None:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
     try:
         _write(new, content)
-        new.chmod(0o666 & ~_umask())
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _write(path: Path, content: str | bytes) -> None:

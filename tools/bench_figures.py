@@ -22,7 +22,6 @@ from edge_app import classifier, dataset, evaluate, model_card, pipeline, prepro
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
 from edge_app.bench.frames import Kind, Reel, Replay
-from edge_app.bench.outlets import Nowhere
 from edge_app.classifier import Classifier
 from edge_app.decision import Decision, Rules, probabilities
 from edge_app.evaluate import FullDecode
@@ -32,7 +31,7 @@ from edge_app.sources import webcam
 from edge_app.sources._base import Request
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.sources._v4l2 import Device, Mode
-from tools.figures_common import BASE, NANO, Figure, Plan, at_most, ratios, reel
+from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
 
 ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames

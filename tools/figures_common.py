@@ -13,6 +13,7 @@ import numpy as np
 from edge_app import preprocess
 from edge_app.bench import frames
 from edge_app.bench.frames import Kind, Reel
+from edge_app.records import Picture, Result
 from tests.test_agreement import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
@@ -82,3 +83,15 @@ def reel(size_px: tuple[int, int], kind: Kind = "jpeg") -> Reel:
 def ratios(ours: tuple[float, ...] | list[float], others: tuple[float, ...] | list[float]) -> list[float]:
     """Divide one by one."""
     return [mine / other for mine, other in zip(ours, others, strict=True)]
+
+
+class Nowhere:
+    """A sink that takes everything and does nothing."""
+
+    name, wants_picture = "nowhere", False
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Take a result."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""

@@ -16,18 +16,6 @@ from edge_app.sinks._base import Request, Sink
 Outlet = Literal["log", "preview"]
 
 
-class Nowhere:
-    """A sink that takes everything and does nothing."""
-
-    name, wants_picture = "nowhere", False
-
-    def emit(self, result: Result, picture: Picture | None) -> None:
-        """Take a result."""
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
-
-
 class Preview:
     """A sink that decodes and draws as the window does, without a window."""
 

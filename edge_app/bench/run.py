@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_app import model_card, preprocess, sources
+import numpy as np
+import numpy.typing as npt
+
+from edge_app import config, model_card, preprocess, sources
 from edge_app.bench import machine, measure, outlets, report, start
 from edge_app.bench.classic import Classic, entropy
 from edge_app.bench.frames import Kind, Reel, Replay, drawn, photographs
@@ -33,6 +36,7 @@ MOST_PX = 4096  # of a side
 STARTS = 3
 START_FRAMES = 60  # of a program whose memory is looked at
 
+Reels = Mapping[tuple[int, int] | None, Reel]  # by size; no size, that of a source, has none
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], Any]]]
 
 
@@ -117,7 +121,7 @@ def bench(request: Request, progress: Progress) -> Report:
         report.require_comparable(request.older, [case.name for case in cases], _title(request))
     with progress("starts", len(cases) * STARTS) as tell:
         starts = {case.name: _start(case, request, tell) for case in cases}
-    reels = {} if request.source else {size_px: _reel(request, size_px) for size_px in request.sizes_px}
+    reels: Reels = {} if request.source else {size_px: _reel(request, size_px) for size_px in request.sizes_px}
     ways = {case.name: _way(request, case, loaded[case.name], reels) for case in cases}
     if request.against_classic:
         ways |= _yardsticks(models[request.models[0]], request, reels)
@@ -172,10 +176,9 @@ def _reel(request: Request, size_px: tuple[int, int]) -> Reel:
     return drawn(request.kind, size_px)
 
 
-def _way(request: Request, case: Case, classifier: Classifier, reels: Mapping[tuple[int, int], Reel]) -> measure.Way:
+def _way(request: Request, case: Case, classifier: Classifier, reels: Reels) -> measure.Way:
     def open_source(frames: int) -> AbstractContextManager[Source]:
         if request.source is None:
-            assert case.size_px is not None  # noqa: S101  # narrows the type; frames made beforehand have a size
             return nullcontext(Replay(reels[case.size_px], frames))
         asked = SourceRequest(
             min_side_px=preprocess.min_side_px(classifier.shape),
@@ -187,13 +190,15 @@ def _way(request: Request, case: Case, classifier: Classifier, reels: Mapping[tu
     return measure.through_pipeline(classifier, open_source, lambda: outlets.opened(request.outlets))
 
 
-def _yardsticks(model: Model, request: Request, reels: Mapping[tuple[int, int], Reel]) -> dict[str, measure.Way]:
+def _yardsticks(model: Model, request: Request, reels: Reels) -> dict[str, measure.Way]:
     """Return the classic loop and, of JPEG, the entropy decoding alone, at each size."""
     ways = {}
     for size_px, reel in reels.items():
-        doing = {"classic loop": Classic(model, request.runtime, request.kind).label}
+        doing: dict[str, Callable[[npt.NDArray[np.uint8]], object]] = {
+            "classic loop": Classic(model, request.runtime, request.kind).label
+        }
         if request.kind == "jpeg":
-            doing["entropy decoding"] = entropy  # type: ignore[assignment]  # what comes out does not matter
+            doing["entropy decoding"] = entropy
         for name, do in doing.items():
             ways[", ".join(filter(None, [name, _suffix(request, size_px)]))] = measure.by_itself(do, reel)
     return ways
@@ -210,8 +215,10 @@ def _start(case: Case, request: Request, tell: Callable[[int], object]) -> Start
         *(("--labels", str(request.labels)) if request.labels else ()),
         *(("--size", "{}x{}".format(*case.size_px)) if case.size_px else ()),
     ]
+    # The settings of whoever measures, a rate for instance, are no part of what is measured.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(config.PREFIX)}
     found = []
     for _ in range(STARTS):
-        found.append(start.measure(words))
+        found.append(start.measure(words, environment))
         tell(1)
     return Start(statistics.median(each.first_line_s for each in found), max(each.peak_mb for each in found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_app.errors import RunError
@@ -35,14 +35,18 @@ class Start:
     peak_mb: float
 
 
-def measure(command: Sequence[str]) -> Start:
+def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Start:
     """Run a program to its end.
+
+    Args:
+        command: the program and its arguments.
+        environment: of it; None gives it that of this process.
 
     Raises:
         RunError: it failed, or printed nothing.
     """
     words = [sys.executable, "-S", "-c", _IN_BETWEEN, *command]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     has_line, code, taken_s, peak_mb = done.stdout.split()
     if has_line != "True" or code != "0":
         raise RunError(f"'{' '.join(command)}' ended with {code} and had printed something: {has_line.lower()}")

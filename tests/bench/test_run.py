@@ -51,6 +51,13 @@ def test_a_camera_is_measured_at_its_own_pace(tmp_path: Path) -> None:
     assert 25 < found["frames_per_s"] < 31 and found["stages"]["capture"]["p50"] > 0
 
 
+def test_the_settings_of_whoever_measures_are_no_part_of_it(tmp_path: Path) -> None:
+    """A rate of one picture in ten seconds would make the start take ten minutes, a wrong variable none at all."""
+    done = edge_app(tmp_path, *QUICK, EDGE_APP_RATE="0.1", EDGE_APP_NONSENSE="1")
+    assert done.returncode == 0, done.stderr
+    assert "shows its first label after" in done.stdout
+
+
 def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
     """They wait for each other; it is measured all the same."""
     many = describe().cores + 1
