@@ -21,10 +21,12 @@ test: ## set up, then run the tests
 	@$(ENVIRONMENT) $(VENV) test
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-test-tflite-runtime: ## the classifier's tests on tflite-runtime 2.14, in an environment of its own (Python 3.11)
+test-tflite-runtime: ## classifier and self-tests of models on tflite-runtime 2.14, in its own environment (Python 3.11)
 	tools/tflite_runtime_environment.sh $(VENV)-tflite-runtime
-	$(VENV)-tflite-runtime/bin/python -m pytest tests/test_classifier.py
+	$(VENV)-tflite-runtime/bin/python -m pytest tests/test_classifier.py tests/test_self_test.py
 	$(VENV)-tflite-runtime/bin/edge-app models show cifar10-lecture
+	$(VENV)-tflite-runtime/bin/edge-app models verify cifar10-base
+	$(VENV)-tflite-runtime/bin/edge-app run --source synthetic --frames 5 --preview none --log /dev/null
 
 format: ## format the code
 	@$(ENVIRONMENT) $(VENV) test check

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edge_app import service
 from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.metering import Lap, no_lap
-from edge_app.model_card import Golden, Model, read
+from edge_app.model_card import Model, read
 from edge_app.records import Pixels, Scores
 
 log = logging.getLogger(__name__)
@@ -145,21 +145,6 @@ class Classifier:
     def _as_logits(self, output: npt.NDArray[Any]) -> Scores:
         real = _dequantised(output, self._output)
         return np.log(real + _TINY_PROBABILITY) if self._is_probabilities else real
-
-    def check_golden(self, golden: Golden) -> int:
-        """Run the self-test of a card and return by how many steps the worst output differs.
-
-        Raises:
-            ModelRefused: it differs by more than the card allows: preprocessing or kernels are wrong on this machine.
-        """
-        found = self.raw(golden_patch(self.shape)).astype(np.int64)
-        worst = int(np.abs(found - np.array(golden.output)).max())
-        if worst > golden.tolerance:
-            raise ModelRefused(
-                f"self-test failed: outputs differ from the card by up to {worst} steps (allowed {golden.tolerance}); "
-                "this runtime computes wrong results on this machine, try --delegate none or another runtime"
-            )
-        return worst
 
     def _says_probabilities(self, model: Model) -> bool:
         if model.card is not None:

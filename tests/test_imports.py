@@ -27,7 +27,7 @@ FLOORS = [
     ["report"],
     ["evaluate", "bench"],
     ["health"],
-    ["pipeline", "config", "dataset", "notify"],
+    ["pipeline", "config", "dataset", "notify", "self_test"],
     ["sources", "sinks"],
     ["classifier", "overlay", "preprocess", "decision", "degrade", "calibration"],
     ["pictures", "model_card", "metering"],

@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from edge_app import calibration, cifar10, dataset, degrade, evaluate
+from edge_app import calibration, cifar10, dataset, degrade, evaluate, self_test
 from edge_app.bench import inference
-from edge_app.classifier import Classifier, golden_patch
+from edge_app.classifier import Classifier
 from edge_app.errors import RunError
 from edge_app.model_card import (
     Accuracy,
     CalibrationError,
     Card,
     FileFacts,
-    Golden,
     InputFacts,
     Latency,
     Model,
@@ -115,7 +114,8 @@ def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts
     """Measure a quantised network and write its card; temperature and thresholds come from the validation pictures."""
     labels, shape = split.train.names, split.train.pictures.shape[1:3]
     file = _facts_of(f"{facts.name}.tflite", int8)
-    classifier = Classifier(Model(facts.name, Path(file.name), int8, file.sha256, labels, None))
+    model = Model(facts.name, Path(file.name), int8, file.sha256, labels, None)
+    classifier = Classifier(model)
     held_out = evaluate.score(classifier, split.validation)
     temperature, thresholds = calibration.fit(held_out.logits, held_out.labels)
     plan = facts.plan
@@ -151,7 +151,7 @@ def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts
             origin=facts.origin,
             teacher=plan.recipe.teacher,
         ),
-        golden=Golden(output=[int(step) for step in classifier.raw(golden_patch(shape))]),
+        golden=self_test.record(model),
     )
 
 

@@ -67,12 +67,15 @@ def test_the_card_tells_the_truth(trained: Path) -> None:
     assert card["weights"]["sha256"] == hashlib.sha256(trained.with_suffix(".safetensors").read_bytes()).hexdigest()
     shown = json.loads(edge_app("models", "show", str(trained), "--json", "-").stdout)
     assert shown["here"]["operators_delegated"] == shown["here"]["operators_total"] > 0
+    assert card["golden"]["operators_delegated"] == shown["here"]["operators_total"]
 
 
 def test_verify_accepts_it_and_evaluate_agrees(trained: Path, shapes_folder: Path) -> None:
-    """`models verify` holds the file against its card; `evaluate` on the folder gives the card's figure."""
-    verified = edge_app("models", "verify", str(trained))
-    assert verified.returncode == 0 and "checksum matches" in verified.stdout
+    """`models verify` holds the file against its card, on either kernels; `evaluate` on the folder agrees with it."""
+    for delegate, kernels in (("xnnpack", "XNNPACK"), ("none", "plain kernels")):
+        verified = edge_app("models", "verify", str(trained), "--delegate", delegate)
+        assert verified.returncode == 0 and "checksum matches" in verified.stdout
+        assert f"differ by at most 0 steps from the card's for {kernels}" in verified.stdout
     done = edge_app("evaluate", "--model", str(trained), "--data", str(shapes_folder), "--json", "-")
     assert done.returncode == 0, done.stderr
     figures, card = json.loads(done.stdout), json.loads(trained.with_suffix(".json").read_text())

@@ -1,0 +1,52 @@
+"""Write the outputs of the self-test into the cards of models: tools/golden_outputs.py MODEL.tflite ...
+
+`edge-app train` does so for a new model. This is for a card that holds XNNPACK's output only: run it on ai-edge-litert.
+A model that fails the self-test of its present card is left alone, and so is everything else on a card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge_app import self_test
+from edge_app.classifier import Classifier
+from edge_app.errors import ModelRefused
+from edge_app.model_card import read
+
+
+def rewrite(path: Path) -> None:
+    """Record both outputs of one model and write its card anew.
+
+    Raises:
+        ModelRefused: there is no card, the self-test cannot be run or fails, or XNNPACK runs nothing of the model.
+    """
+    model = read(str(path))
+    if model.card is None:
+        raise ModelRefused(f"{path} has no card")
+    if self_test.check(Classifier(model), model.card.golden).worst_steps is None:
+        raise ModelRefused(f"the self-test of {path} cannot be run here; run this on ai-edge-litert")
+    golden = self_test.record(model)
+    if not golden.operators_delegated:
+        raise ModelRefused(f"XNNPACK runs none of {path} here; run this on ai-edge-litert")
+    card = model.card.model_copy(update={"golden": golden})
+    new = path.with_suffix(".json.new")
+    new.write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n", "utf-8")
+    new.replace(path.with_suffix(".json"))
+    print(f"{path.with_suffix('.json')}: written")
+
+
+def main() -> None:
+    """Rewrite the cards of all models that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", type=Path, help=".tflite files, their cards beside them")
+    try:
+        for path in parser.parse_args().models:
+            rewrite(path)
+    except ModelRefused as refused:
+        sys.exit(f"golden_outputs: {refused}")
+
+
+if __name__ == "__main__":
+    main()
