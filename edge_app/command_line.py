@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
         given: dict[str, Any] = CliSettingsSource[Any](
             kind,
             cli_prog_name=" ".join(["edge-app", *words]),
-            cli_parse_args=list(arguments[len(words) :]),
+            cli_parse_args=_with_values(arguments[len(words) :]),
             add_argument_method=_add_argument,
             add_parser_method=_add_parser,
         )()
@@ -87,6 +88,22 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
             return " ".join(words), kind, {k: v for k, v in given.items() if k not in subcommands(kind)}
         words.append(chosen[0])
         kind, given = subcommands(kind)[chosen[0]], given[chosen[0]]
+
+
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """Return the words, `--crop -5,0,10,10` as `--crop=-5,0,10,10`: argparse takes -5,0,10,10 for an unknown flag."""
+    joined: list[str] = []
+    for word in arguments:
+        follows_flag = bool(joined) and joined[-1].startswith("--") and "=" not in joined[-1] and "--" not in joined
+        if follows_flag and _NEGATIVE.match(word) and not _NUMBER.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+_NEGATIVE = re.compile(r"-\.?\d")  # No flag begins like a negative number.
+_NUMBER = re.compile(r"-(\d+|\d*\.\d+)")  # Argparse takes these for values by itself.
 
 
 def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:

@@ -81,6 +81,33 @@ def test_wrong_usage_exits_2_and_names_it(arguments: tuple[str, ...], named: str
     assert named in "\n".join(refused(tmp_path, 2, *arguments))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--input-range", "-1"), "--input-range: '-1' is wrong: not LOW,HIGH"),
+        (("run", "--input-range", "-1,-2"), "--input-range: '-1,-2' is wrong: LOW is not below HIGH"),
+        (("run", "--crop", "-5,0,10,10"), "--crop: '-5,0,10,10' is wrong: X, Y, W and H must not be negative"),
+        (("run", "--size", "-640x480"), "--size: '-640x480' is wrong: not WIDTHxHEIGHT"),
+        (("run", "--enter", "-.1"), "--enter: '-.1' is wrong: should be greater than or equal to 0"),
+        (("run", "--rate", "-1e3"), "--rate: '-1e3' is wrong: should be greater than 0"),
+        (("run", "--source", "-1,x"), "'-1,x'"),
+        (("bench", "--threads", "-1", "2"), "--threads: -1 is wrong"),
+        (("models", "show", "--", "-1,x"), "-1,x"),
+    ],
+)
+def test_a_value_may_begin_with_a_minus(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    """A word that begins like a negative number is the value of the flag before it; what is wrong with it is said."""
+    code = 78 if arguments[0] == "models" else 2
+    assert named in "\n".join(refused(tmp_path, code, *arguments))
+
+
+@pytest.mark.parametrize("words", [("--input-range", "-1,1"), ("--input-range=-1,1",), ("--input-range", "-.5,1")])
+def test_an_input_range_below_zero_can_be_typed(words: tuple[str, ...]) -> None:
+    """The most usual range of all, -1 to 1, needs no equals sign."""
+    *_, given = command_line.parse(["run", *words, "--verbose"])
+    assert given["input_range"] == words[-1].removeprefix("--input-range=")
+
+
 def test_all_wrong_flags_are_reported_at_once(tmp_path: Path) -> None:
     """Two wrong values are two lines, and one that says where help is."""
     lines = refused(tmp_path, 2, "run", "--rate", "x", "--threads", "0")
