@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from edge_app.errors import ConfigError, closest
+from edge_app.masking import masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
@@ -318,6 +319,6 @@ def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
 
 
 def explain(detail: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors in the words of a message: what was written and what is allowed."""
+    """Return one of pydantic's errors in the words of a message: what was written, masked, and what is allowed."""
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{detail['input']!r} is wrong: {message}"
+    return f"{masked_value(detail['input'])!r} is wrong: {message}"

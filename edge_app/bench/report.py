@@ -14,6 +14,7 @@ from edge_app.bench.machine import Machine, Moment, doubts
 from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
+from edge_app.masking import masked
 from edge_app.metering import STAGES, TOTAL
 
 SCHEMA_VERSION = 2
@@ -154,7 +155,7 @@ def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
     if not set(names) & set(there):
         raise UsageError(f"nothing to compare: the older file has {', '.join(there) or 'no model'}")
     if older.title != title:
-        raise UsageError(f"the older file was measured on other frames: {older.title}; now: {title}")
+        raise UsageError(f"the older file was measured on other frames: {masked(older.title)}; now: {title}")
 
 
 def compare(report: Report, older: Report) -> Iterator[str]:

@@ -174,6 +174,13 @@ def test_doubtful_figures_have_no_verdict(changed: dict[str, Any], reason: str, 
     assert lines[-1] == "nano: p50 0.125, noise +-3.0%; cpu 0.125, noise +-3.0%"
 
 
+def test_the_title_of_an_older_file_is_masked(tmp_path: Path) -> None:
+    """A file written before passwords were masked does not give one away."""
+    with pytest.raises(UsageError, match=r"rtsp://eve:\*\*\*@cam") as refused:
+        compared(REPORT, tmp_path, replace(REPORT, title="rtsp://eve:hunter2@cam"))
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "change",
     [
