@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic_settings.exceptions import SettingsError
 from edge_app import config, flags
 from edge_app.errors import UsageError
 from edge_app.flags._base import Group
+from edge_app.masking import masked
 
 # What a value is called in the help, by the name of its type.
 _METAVARS = {
@@ -65,8 +67,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
         Name of the command ("models show"), its class, and the flags given, unchecked; ("", App, ...) for none.
 
     Raises:
-        SystemExit: with 2 for a flag that does not exist, with 0 after printing help.
-        UsageError: a flag that may be given more than once has brackets that do not match.
+        SystemExit: with 0 after printing help.
+        UsageError: a word or flag does not exist, lacks its value, or has one with brackets that do not match.
     """
     # Only the parser of this command is built: those of all take longer than loading the model.
     words = [word for word in arguments[:1] if word in flags.WORDS]
@@ -75,18 +77,53 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
         given: dict[str, Any] = CliSettingsSource[Any](
             kind,
             cli_prog_name=" ".join(["edge-app", *words]),
-            cli_parse_args=list(arguments[len(words) :]),
+            cli_parse_args=_with_values(arguments[len(words) :]),
+            cli_exit_on_error=False,  # argparse would quote passwords
             add_argument_method=_add_argument,
             add_parser_method=_add_parser,
         )()
     except SettingsError as error:
-        raise UsageError(str(error).replace("Parsing error encountered for ", "cannot read the value of ")) from error
+        words += [word for word in arguments[len(words) :][:1] if word in subcommands(kind)]
+        raise UsageError(
+            f"{_explained(str(error), arguments)}\nsee '{' '.join(['edge-app', *words])} --help'"
+        ) from error
     while True:
         chosen = [name for name, value in given.items() if name in subcommands(kind) and isinstance(value, dict)]
         if not chosen:
             return " ".join(words), kind, {k: v for k, v in given.items() if k not in subcommands(kind)}
         words.append(chosen[0])
         kind, given = subcommands(kind)[chosen[0]], given[chosen[0]]
+
+
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """Return the words, `--crop -5,0,10,10` as `--crop=-5,0,10,10`: argparse takes -5,0,10,10 for an unknown flag."""
+    joined: list[str] = []
+    for word in arguments:
+        follows_flag = bool(joined) and joined[-1].startswith("--") and "=" not in joined[-1] and "--" not in joined
+        if follows_flag and _NEGATIVE.match(word) and not _NUMBER.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+_NEGATIVE = re.compile(r"-\.?\d")  # No flag begins like a negative number.
+_NUMBER = re.compile(r"-(\d+|\d*\.\d+)")  # Argparse takes these for values by itself.
+
+
+def _explained(message: str, arguments: Sequence[str]) -> str:
+    """Return a parser's message in our words, and without the passwords in the words it quotes."""
+    message = message.removeprefix("error parsing CLI: ")
+    message = message.replace("Parsing error encountered for ", "cannot read the value of ")
+    values = [word.partition("=")[2] if word.startswith("-") else word for word in arguments]
+    for value in sorted(values, key=len, reverse=True):
+        public = masked(value)
+        # A password with a space in it is two words, and nothing but the @ behind the second gives it away.
+        if public == value and "@" in value:
+            public = f"***{value[value.rindex('@') :]}"
+        if public != value:
+            message = message.replace(value, public).replace(repr(value)[1:-1], public)
+    return message
 
 
 def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_app import __version__, command_line, config, output
 from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK, DependencyMissing, UsageError
+from edge_app.masking import masked_value
 
 if TYPE_CHECKING:
     from edge_app.classifier import Classifier
@@ -353,7 +354,8 @@ def _show_config(settings: Config, stop: threading.Event) -> int:
         print(f"[{section}]")
         for name in fields.model_fields:
             setting = layers[name]
-            text = "# not set" if setting.value is None else f"{name} = {json.dumps(setting.value, default=str)}"
+            shown = json.dumps(masked_value(setting.value), default=str)
+            text = "# not set" if setting.value is None else f"{name} = {shown}"
             print(f"{text if setting.value is not None else f'# {name} is not set':<40}  # {setting.origin}")
         print()
     return EXIT_OK

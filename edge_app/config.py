@@ -6,30 +6,38 @@ variable for each field (`EDGE_APP_SOURCE`); the command line one flag (`--sourc
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from edge_app.errors import ConfigError, closest
+from edge_app.masking import masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
 RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10")
 
 
-def _size(text: str) -> str:
+def _joined(value: object, separator: str) -> str:
+    """Return a value as a flag would write it; a settings file may give a list of numbers."""
+    return separator.join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _size(value: object) -> str:
+    text = _joined(value, "x")
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise ValueError("not WIDTHxHEIGHT, such as 640x480")
     return text
 
 
-Size = Annotated[str, AfterValidator(_size)]
+Size = Annotated[str, BeforeValidator(_size)]
 """WIDTHxHEIGHT in pixels."""
 
 
@@ -39,27 +47,31 @@ def pixels(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _range(text: str) -> str:
+def _range(value: object) -> str:
+    text = _joined(value, ",")
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         raise ValueError("not LOW,HIGH, such as -1,1") from None
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("LOW and HIGH must be finite numbers, such as -1,1")
     if not low < high:
         raise ValueError("LOW is not below HIGH")
     return text
 
 
-def _crop(text: str) -> str:
-    text = text.strip()
+def _crop(value: object) -> str:
+    text = _joined(value, ",").strip()
     if text in ("center", "fit", "squash"):
         return text
-    parts = text.split(",")
-    if (
-        len(parts) != 4
-        or not all(part.strip().isdigit() for part in parts)
-        or "0" in (parts[2].strip(), parts[3].strip())
-    ):
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 4 or not all(part.removeprefix("-").isdecimal() for part in parts):
         raise ValueError("none of center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
+    left, top, width, height = map(int, parts)
+    if min(left, top, width, height) < 0:
+        raise ValueError("X, Y, W and H must not be negative; write pixels, such as 100,0,480,480")
+    if not (width and height):
+        raise ValueError("W and H must not be 0; write pixels, such as 100,0,480,480")
     return text
 
 
@@ -85,7 +97,7 @@ class CameraOptions(Section):
         0, description="degrees clockwise to turn the picture: 0, 90, 180 or 270"
     )
     flip: Literal["none", "horizontal", "vertical"] = Field("none", description="mirror the picture before turning it")
-    crop: Annotated[str, AfterValidator(_crop)] = Field(
+    crop: Annotated[str, BeforeValidator(_crop)] = Field(
         "center", description="part the model sees: center, fit (all, grey bars), squash (all, distorted) or X,Y,W,H"
     )
     realtime: bool = Field(False, description="play a video file at its own pace, dropping what comes too late")
@@ -97,7 +109,7 @@ class ModelOptions(Section):
 
     model: str = Field("cifar10-base", description="name of a shipped model ('edge-app models list') or a .tflite file")
     labels: Path | None = Field(None, description="labels, one a line, for a model without a card")
-    input_range: Annotated[str, AfterValidator(_range)] | None = Field(
+    input_range: Annotated[str, BeforeValidator(_range)] | None = Field(
         None, description="LOW,HIGH: real values that pixels 0 and 255 become, for a model without a card"
     )
     runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = Field(
@@ -307,6 +319,6 @@ def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
 
 
 def explain(detail: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors in the words of a message: what was written and what is allowed."""
+    """Return one of pydantic's errors in the words of a message: what was written, masked, and what is allowed."""
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{detail['input']!r} is wrong: {message}"
+    return f"{masked_value(detail['input'])!r} is wrong: {message}"

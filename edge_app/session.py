@@ -26,6 +26,7 @@ from edge_app.errors import (
 )
 from edge_app.flags.run import Run
 from edge_app.health import Health
+from edge_app.masking import masked
 from edge_app.metering import Stages
 from edge_app.notify import Notifier
 from edge_app.sinks._base import Guard
@@ -225,7 +226,7 @@ _STDOUT = "stdout whenever they change (--log FILE keeps all)"
 def _destination(settings: Run) -> str:
     """Say where results go when no window shows them: a run never stays without a word."""
     if settings.log or settings.sink:
-        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *settings.sink])
+        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(masked, settings.sink)])
     return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
 
 

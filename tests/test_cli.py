@@ -81,6 +81,70 @@ def test_wrong_usage_exits_2_and_names_it(arguments: tuple[str, ...], named: str
     assert named in "\n".join(refused(tmp_path, 2, *arguments))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--input-range", "-1"), "--input-range: '-1' is wrong: not LOW,HIGH"),
+        (("run", "--input-range", "-1,-2"), "--input-range: '-1,-2' is wrong: LOW is not below HIGH"),
+        (("run", "--crop", "-5,0,10,10"), "--crop: '-5,0,10,10' is wrong: X, Y, W and H must not be negative"),
+        (("run", "--size", "-640x480"), "--size: '-640x480' is wrong: not WIDTHxHEIGHT"),
+        (("run", "--enter", "-.1"), "--enter: '-.1' is wrong: should be greater than or equal to 0"),
+        (("run", "--rate", "-1e3"), "--rate: '-1e3' is wrong: should be greater than 0"),
+        (("run", "--source", "-1,x"), "'-1,x'"),
+        (("bench", "--threads", "-1", "2"), "--threads: -1 is wrong"),
+        (("models", "show", "--", "-1,x"), "-1,x"),
+    ],
+)
+def test_a_value_may_begin_with_a_minus(arguments: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    """A word that begins like a negative number is the value of the flag before it; what is wrong with it is said."""
+    code = 78 if arguments[0] == "models" else 2
+    assert named in "\n".join(refused(tmp_path, code, *arguments))
+
+
+@pytest.mark.parametrize("words", [("--input-range", "-1,1"), ("--input-range=-1,1",), ("--input-range", "-.5,1")])
+def test_an_input_range_below_zero_can_be_typed(words: tuple[str, ...]) -> None:
+    """The most usual range of all, -1 to 1, needs no equals sign."""
+    *_, given = command_line.parse(["run", *words, "--verbose"])
+    assert given["input_range"] == words[-1].removeprefix("--input-range=")
+
+
+SECRET = "hunter2"
+ADDRESS = f"rtsp://eve:{SECRET}@127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ("run", ADDRESS),
+            ("run", "--sorce", ADDRESS),
+            ("run", f"--sorce={ADDRESS}"),
+            (ADDRESS,),
+            ("models", ADDRESS),
+        ),
+        *(("run", f"--realtime={ADDRESS}"), ("run", "--sink", f"[{ADDRESS}"), ("run", "--rate", ADDRESS)),
+        *(("run", "--source", "rtsp://eve:a", f"{SECRET}@127.0.0.1/x"), ("run", "--sink", ADDRESS)),
+        *(("run", "--source", f"eve:{SECRET}@127.0.0.1:1"), ("run", "--source", ADDRESS.replace("rtsp", "gopher"))),
+        *(("run", "--source", f"{name}:{ADDRESS}") for name in ("video", "folder", "webcam", "picamera", "synthetic")),
+        *(("run", "--source", ADDRESS), ("run", "--source", ADDRESS.replace("//", "/"))),
+        ("bench", "--source", ADDRESS),
+    ],
+)
+def test_no_message_repeats_a_password(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """A source that is mistyped, misplaced or not there is refused without its password."""
+    done = edge_app(tmp_path, *arguments)
+    assert done.returncode in (1, 2, 3, 78) and "edge-app: " in done.stderr and "Traceback" not in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
+def test_an_unknown_word_ends_in_one_line_and_the_place_of_help(tmp_path: Path) -> None:
+    """No page of usage buries what is wrong."""
+    assert refused(tmp_path, 2, "models", "show") == [
+        "edge-app: the following arguments are required: MODEL",
+        "edge-app: see 'edge-app models show --help'",
+    ]
+
+
 def test_all_wrong_flags_are_reported_at_once(tmp_path: Path) -> None:
     """Two wrong values are two lines, and one that says where help is."""
     lines = refused(tmp_path, 2, "run", "--rate", "x", "--threads", "0")
@@ -193,6 +257,16 @@ def test_config_prints_each_value_and_where_it_came_from(tmp_path: Path) -> None
     (tmp_path / "again.toml").write_text(done.stdout)
     again = edge_app(tmp_path, "config", "--config", "again.toml")
     assert "rate = 5.0" in again.stdout
+
+
+def test_config_masks_passwords(tmp_path: Path) -> None:
+    """What `config` prints can be shown to others; what it refuses as well."""
+    (tmp_path / "c.toml").write_text(f'[camera]\nsource = "{ADDRESS}"\n[output]\nsink = ["log:x", "{ADDRESS}"]\n')
+    done = edge_app(tmp_path, "config", "--config", "c.toml")
+    assert 'source = "rtsp://eve:***@127.0.0.1:1/x"' in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    (tmp_path / "c.toml").write_text(f'[camera]\nsource = ["{ADDRESS}", {{"{ADDRESS}" = 1}}]\nrate = "{ADDRESS}"\n')
+    assert SECRET not in "".join(refused(tmp_path, 78, "config", "--config", "c.toml"))
 
 
 def test_config_prints_what_a_service_begins_from(tmp_path: Path) -> None:

@@ -44,6 +44,22 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
         (b"\xff\xfe", "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
         ("[camera]\nsize = '640'\n", "[camera] size: '640' is wrong: not WIDTHxHEIGHT, such as 640x480"),
         ("[camera]\nrotate = 45\n", "[camera] rotate: 45 is wrong: should be 0, 90, 180 or 270"),
+        ("[model]\ninput_range = [-1]\n", "[model] input_range: [-1] is wrong: not LOW,HIGH, such as -1,1"),
+        ("[model]\ninput_range = 1\n", "[model] input_range: 1 is wrong: not LOW,HIGH, such as -1,1"),
+        (
+            "[model]\ninput_range = '0,inf'\n",
+            "[model] input_range: '0,inf' is wrong: LOW and HIGH must be finite numbers, such as -1,1",
+        ),
+        ("[camera]\nsize = [640]\n", "[camera] size: [640] is wrong: not WIDTHxHEIGHT, such as 640x480"),
+        (
+            "[camera]\ncrop = [0, -1, 480, 480]\n",
+            "[camera] crop: [0, -1, 480, 480] is wrong: X, Y, W and H must not be negative; "
+            "write pixels, such as 100,0,480,480",
+        ),
+        (
+            "[camera]\ncrop = '0,0,480,0'\n",
+            "[camera] crop: '0,0,480,0' is wrong: W and H must not be 0; write pixels, such as 100,0,480,480",
+        ),
         ("[model]\ninput_range = '1,-1'\n", "[model] input_range: '1,-1' is wrong: LOW is not below HIGH"),
         ("[camera]\nrate = nan\n", "[camera] rate: nan is wrong: should be a finite number"),
     ],
@@ -51,6 +67,14 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
 def test_each_mistake_has_its_line(text: str | bytes, said: str, tmp_path: Path) -> None:
     """A misplaced, unknown, unreadable or impossible setting is named, with what to write instead."""
     assert problems(text, tmp_path) == [said]
+
+
+def test_numbers_may_be_given_as_a_list(tmp_path: Path) -> None:
+    """The file takes the lists that TOML has for what is several numbers."""
+    path = tmp_path / "settings.toml"
+    path.write_text("[model]\ninput_range = [-1, 1.5]\n[camera]\ncrop = [10, 0, 480, 480]\nsize = [640, 480]\n")
+    found = config.load(path, {})
+    assert [found[name].value for name in ("input_range", "crop", "size")] == ["-1,1.5", "10,0,480,480", "640x480"]
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])

@@ -33,7 +33,7 @@ FLOORS = [
     ["pictures", "model_card", "metering"],
     ["_jpeg"],
     ["_opencv", "cifar10", "service", "journal", "board", "output"],
-    ["records"],
+    ["records", "masking"],
     ["errors"],
 ]
 # Who alone may import a heavy library, by the room's name.

@@ -79,7 +79,7 @@ def slowed_down(before: Moment, after: Moment) -> set[str]:
 
 def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
     """Say what makes a measurement doubtful; an empty list is a good sign."""
-    found = [f"the board was slowed down ({word}): invalid" for word in sorted(slowed_down(before, after))]
+    found = [f"the board was slowed down ({word})" for word in sorted(slowed_down(before, after))]
     if machine.governor not in (None, "performance"):
         found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
     if before.load > BUSY:

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from edge_app.bench.machine import Machine, Moment, doubts, slowed_down
+from edge_app.bench.machine import Machine, Moment, doubts
 from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
+from edge_app.masking import masked
 from edge_app.metering import STAGES, TOTAL
 
 SCHEMA_VERSION = 2
@@ -46,17 +47,17 @@ class Report:
     measurements: Sequence[Measurement]
 
     @property
-    def is_valid(self) -> bool:
-        """Whether nothing slowed the board down, as far as it tells."""
-        return not slowed_down(self.before, self.after)
+    def doubts(self) -> list[str]:
+        """What makes the figures doubtful; see `machine.doubts`."""
+        return doubts(self.machine, self.before, self.after)
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the object that docs/bench.schema.json describes."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "valid": report.is_valid,
-        "doubts": doubts(report.machine, report.before, report.after),
+        "valid": not report.doubts,
+        "doubts": report.doubts,
         **asdict(report),
     }
 
@@ -66,7 +67,10 @@ def json_schema() -> str:
     schema = TypeAdapter(Report).json_schema()
     added = {
         "schema_version": {"const": SCHEMA_VERSION},
-        "valid": {"type": "boolean", "description": "nothing slowed the board down, as far as it tells"},
+        "valid": {
+            "type": "boolean",
+            "description": "nothing makes the figures doubtful; false where doubts has an entry",
+        },
         "doubts": {"type": "array", "items": {"type": "string"}, "description": "what makes the figures doubtful"},
     }
     schema["properties"] = added | schema["properties"]
@@ -81,7 +85,7 @@ def to_text(report: Report) -> Iterator[str]:
     yield f"{machine.board}, {machine.processor}, {machine.cores} cores, governor {machine.governor or 'unknown'}"
     yield ", ".join([f"{name} {version}" for name, version in machine.versions.items()])
     yield f"{report.runtime}; {_states(report.before, report.after)}"
-    for doubt in doubts(machine, report.before, report.after):
+    for doubt in report.doubts:
         yield f"doubtful: {doubt}"
     yield ""
     title = "milliseconds of a frame"
@@ -151,11 +155,13 @@ def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
     if not set(names) & set(there):
         raise UsageError(f"nothing to compare: the older file has {', '.join(there) or 'no model'}")
     if older.title != title:
-        raise UsageError(f"the older file was measured on other frames: {older.title}; now: {title}")
+        raise UsageError(f"the older file was measured on other frames: {masked(older.title)}; now: {title}")
 
 
 def compare(report: Report, older: Report) -> Iterator[str]:
-    """Yield how each configuration stands beside the same one of an older report, and what differs besides.
+    """Yield the ratio of each configuration to the same one of an older report, and what else differs.
+
+    Doubtful figures, on either side, explain any ratio: then nothing is called slower or faster.
 
     Args:
         report: of now.
@@ -163,11 +169,14 @@ def compare(report: Report, older: Report) -> Iterator[str]:
     """
     before = {each.name: each for each in older.measurements}
     yield ""
-    yield "beside the older measurement (now / then):"
+    yield "compared with the older measurement (now / then):"
     yield from (f"note: {note}" for note in _differences(report, older))
+    reasons = list(_reasons(report, older))
+    yield from (f"no verdict: {reason}" for reason in reasons)
     for each in report.measurements:
         if each.name in before:
-            yield f"{each.name}: {_beside(each, before[each.name])}{_changed(each.name, report.models, older.models)}"
+            ratios = "; ".join(_ratios_to(each, before[each.name], has_verdict=not reasons))
+            yield f"{each.name}: {ratios}{_changed(each.name, report.models, older.models)}"
     missing = {each.name for each in report.measurements} ^ set(before)
     if missing:
         yield f"only in one of the two: {'; '.join(sorted(missing))}"
@@ -180,26 +189,32 @@ def _differences(report: Report, older: Report) -> Iterator[str]:
             yield f"{what}: now {now}, then {then}"
     if report.runtime != older.runtime:
         yield f"runtime: now {report.runtime}, then {older.runtime}"
+
+
+def _reasons(report: Report, older: Report) -> Iterator[str]:
+    """Yield why nothing can be called slower or faster."""
     for name, each in (("this measurement", report), ("the older measurement", older)):
-        if not each.is_valid:
-            yield f"{name} is invalid: the board was slowed down"
+        yield from (f"{name} is doubtful: {doubt}" for doubt in each.doubts)
 
 
-def _beside(now: Measurement, then: Measurement) -> str:
+def _ratios_to(now: Measurement, then: Measurement, has_verdict: bool) -> Iterator[str]:
     figures = (
         ("p50", now.stages[TOTAL].p50, then.stages[TOTAL].p50, now.spread, then.spread),
         ("cpu", now.cpu_ms, then.cpu_ms, now.cpu_spread, then.cpu_spread),
     )
-    return "; ".join(_ratio(*figure) for figure in figures)
+    for name, new, old, spread, older_spread in figures:
+        ratio = f"{name} {new / old:.3f}"
+        if spread is None or older_spread is None:
+            yield f"{ratio}, noise unknown (one repetition tells nothing of it)"
+            continue
+        noise = max(NOISE, spread + older_spread)
+        yield f"{ratio}, noise +-{noise:.1%}" + (f": {_verdict(new / old, noise)}" if has_verdict else "")
 
 
-def _ratio(name: str, now: float, then: float, spread: float | None, older_spread: float | None) -> str:
-    ratio = now / then
-    if spread is None or older_spread is None:
-        return f"{name} {ratio:.3f}, noise unknown (one repetition tells nothing of it)"
-    noise = max(NOISE, spread + older_spread)
-    meaning = "within the noise" if abs(ratio - 1) <= noise else "slower" if ratio > 1 else "faster"
-    return f"{name} {ratio:.3f}, noise +-{noise:.1%}: {meaning}"
+def _verdict(ratio: float, noise: float) -> str:
+    if abs(ratio - 1) <= noise:
+        return "within the noise"
+    return "slower" if ratio > 1 else "faster"
 
 
 def _changed(name: str, models: Mapping[str, str], older: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from edge_app.bench.report import Report
 from edge_app.bench.start import Start
 from edge_app.classifier import Classifier, DelegateName, Options, RuntimeName
 from edge_app.errors import UsageError
+from edge_app.masking import masked
 from edge_app.model_card import Model
 from edge_app.sources._base import Request as SourceRequest
 from edge_app.sources._base import Source
@@ -148,7 +149,7 @@ def _title(request: Request) -> str:
     sizes = ", ".join(f"{width}x{height}" for width, height in request.sizes_px)
     shown = f", results go to {' and '.join(request.outlets)}" if request.outlets else ""
     if request.source:
-        return f"{request.source}{f', {sizes} asked for' if sizes else ''}{shown}"
+        return f"{masked(request.source)}{f', {sizes} asked for' if sizes else ''}{shown}"
     what = f"pictures of {request.pictures}" if request.pictures else "drawn scenes"
     return f"{what}, {sizes} {request.kind}{shown}"
 

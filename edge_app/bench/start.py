@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_app.errors import RunError
+from edge_app.masking import masked
 
 # A process in between: a program's peak, as Linux counts it, begins with that of the process that started it.
 _IN_BETWEEN = """
@@ -49,5 +50,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     has_line, code, taken_s, peak_mb = done.stdout.split()
     if has_line != "True" or code != "0":
-        raise RunError(f"'{' '.join(command)}' ended with {code} and had printed something: {has_line.lower()}")
+        raise RunError(
+            f"'{' '.join(map(masked, command))}' ended with {code} and had printed something: {has_line.lower()}"
+        )
     return Start(float(taken_s), float(peak_mb))

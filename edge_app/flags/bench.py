@@ -30,8 +30,9 @@ class Bench(Command):
 
     Several models, numbers of threads, delegates or sizes take turns, and so does the classic loop (decode all of it,
     crop, shrink, invoke), beside which the processor time of a frame stands, and beside decoding the entropy code
-    alone, which no loop can avoid. With --source a camera is measured instead, at its own pace. A board that is slowed
-    down, or busy with something else, is said. Needs no settings file, and reads none.
+    alone, which no loop can avoid. With --source a camera is measured instead, at its own pace. Where the board was
+    slowed down, the machine was busy or the clock may have changed, the figures are called doubtful ("valid" is false
+    in the JSON), and --compare gives no verdict on them. Needs no settings file, and reads none.
 
     Examples:
       edge-app bench

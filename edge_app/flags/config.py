@@ -8,7 +8,7 @@ from edge_app.flags._base import Configured
 
 
 class Config(Configured):
-    """Print the effective settings and where each value came from.
+    """Print the effective settings, passwords masked, and where each value came from.
 
     Examples:
       edge-app config

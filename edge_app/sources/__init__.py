@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_app.errors import SourceError, UsageError, closest
+from edge_app.masking import masked
 from edge_app.sources._base import Found, Request, Source
 
 # These are asked one after the other whether a path is theirs, by `claims`; a module is loaded when its turn comes.
@@ -59,18 +60,18 @@ def _find(text: str) -> tuple[ModuleType, str]:
         for module in map(_load, OF_PATHS):
             if module.claims(path):
                 return module, text
-        raise SourceError(f"{text} is neither a folder, a picture nor a video")
+        raise SourceError(f"{masked(text)} is neither a folder, a picture nor a video")
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
         # It may come back by itself, a camera plugged in or a disk mounted: no error of the command line.
-        raise SourceError(f"{text} does not exist; 'edge-app sources' lists the cameras")
-    raise UsageError(f"no source and no file is called {text!r}{_suggestion(name)}")
+        raise SourceError(f"{masked(text)} does not exist; 'edge-app sources' lists the cameras")
+    raise UsageError(f"no source and no file is called {masked(text)!r}{_suggestion(name)}")
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:  # A folder above it is closed to this user, or the name is too long for any file.
-        raise SourceError(f"{path} cannot be looked at: {error.strerror}") from error
+        raise SourceError(f"{masked(str(path))} cannot be looked at: {error.strerror}") from error
 
 
 def _suggestion(name: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from edge_app.errors import SourceError
+from edge_app.masking import masked
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}  # RFC 7826 section 22.14, RFC 9110 section 4.2
 
@@ -59,15 +59,3 @@ def parse(url: str) -> Address:
     user = None if parts.username is None else unquote(parts.username)
     port = DEFAULT_PORTS[parts.scheme] if port is None else port
     return Address(url, public, bare, parts.scheme, host, port, user, unquote(parts.password or ""))
-
-
-def masked(url: str) -> str:
-    """Return the URL with *** for the password and for query values that look like secrets.
-
-    A password with an unescaped / in it makes a URL that cannot be taken apart; it is masked all the same.
-    """
-    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
-
-
-_PASSWORD = re.compile(r"^([a-z]+://[^:@/?#]*):(?:[^/?#]*@|.*@)", re.IGNORECASE | re.DOTALL)
-_SECRET_IN_QUERY = re.compile(r"([?&][^=&]*(?:pass|pwd|pas|token|key|auth|secret)[^=&]*=)[^&#]*", re.IGNORECASE)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge_app.errors import CameraHung, CameraLost, EdgeAppError, PictureError, SourceError
+from edge_app.masking import masked
 from edge_app.pictures import oriented
 from edge_app.records import Frame, Outage, Picture
 from edge_app.sources._base import LOOK_S, Request
@@ -116,7 +117,9 @@ class LiveSource:
         self._is_given_up = False
         self._ended, self._first_opened = threading.Event(), threading.Event()
         self._refusal: Exception | None = None
-        self._thread = threading.Thread(target=self._capture, name=f"{THREAD_NAME} {request.argument}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._capture, name=f"{THREAD_NAME} {masked(request.argument)}", daemon=True
+        )
         self._thread.start()
         while not self._first_opened.wait(POLL_S) and not request.stop.is_set():
             self._check_progress(clock())

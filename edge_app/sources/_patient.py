@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_app.errors import CameraHung, SourceError
+from edge_app.masking import masked
 from edge_app.records import Frame, Outage
 from edge_app.sources._base import Source
 
@@ -30,7 +31,7 @@ class PatientSource:
     frequent again: udev may need longer for it than we do. Each runs in a thread of its own, for opening may block.
 
     Args:
-        text: what selects the source, for messages.
+        text: what selects the source; names and messages have it without passwords.
         connect: opens the source.
         stop: set to end.
         clock: monotonic seconds.
@@ -50,7 +51,7 @@ class PatientSource:
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._text, self._connect, self._stop, self._clock = text, connect, stop, clock
+        self._text, self._connect, self._stop, self._clock = masked(text), connect, stop, clock
         self._source: Source | None = None
         self._attempt: _Attempt | None = None
         self._begun_s = clock()
@@ -58,7 +59,7 @@ class PatientSource:
 
     @property
     def name(self) -> str:
-        """The string that selects the source; as it was given, until it is open."""
+        """The string that selects the source; as it was given, but for passwords, until it is open."""
         return self._source.name if self._source else self._text
 
     @property

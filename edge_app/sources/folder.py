@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_app.errors import PictureError, SourceError
+from edge_app.masking import masked
 from edge_app.pictures import decode_file, oriented
 from edge_app.records import Frame, Picture
 from edge_app.sources._base import Request, Source
@@ -98,7 +99,7 @@ def _list(path: Path) -> list[Path]:
         if is_folder:
             os.scandir(path).close()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}") from error
     if not is_folder:
         return [_checked(path)]
     found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())

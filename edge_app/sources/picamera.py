@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError
+from edge_app.masking import masked
 from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture, ColorStandard, Yuv420Picture
 from edge_app.records import Box, Picture, Pixels
 from edge_app.sources._base import Found, Request, Source
@@ -219,7 +220,7 @@ def color_standard(color_space: Any) -> ColorStandard:
 
 def _number(argument: str) -> int:
     if argument and not argument.isdigit():
-        raise SourceError(f"picamera:{argument} is not a number; 'edge-app sources' lists the cameras")
+        raise SourceError(f"picamera:{masked(argument)} is not a number; 'edge-app sources' lists the cameras")
     return int(argument or 0)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from edge_app.sources._base import Request, Source
 from edge_app.sources._live import LiveSource
 
@@ -20,6 +18,4 @@ def connect(request: Request) -> Source:
         Stream,  # takes long, and who looks for the source of a file imports this module
     )
 
-    camera = Stream(request)
-    # The thread that reads is named after the argument: no password there either.
-    return LiveSource(camera, replace(request, argument=camera.address.public))
+    return LiveSource(Stream(request), request)

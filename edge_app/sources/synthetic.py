@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from edge_app._opencv import cv2
 from edge_app.errors import UsageError
+from edge_app.masking import masked
 from edge_app.pictures import BT601, ArrayPicture, JpegPicture, YuyvPicture, oriented
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources._base import Request, Source
@@ -80,14 +81,17 @@ def parse_options(argument: str) -> Options:
     for token in argument.split(",") if argument else []:
         key = "kind" if token in ENCODERS else token.partition("=")[0]
         if key not in ("kind", "free", "seed") or (key == "free" and token != "free"):
-            raise UsageError(f"synthetic: unknown option {token!r}; choose from {_ALLOWED}")
+            raise UsageError(f"synthetic: unknown option {masked(token)!r}; choose from {_ALLOWED}")
         if key in found:
-            raise UsageError(f"synthetic: option {token!r} contradicts {found[key]!r}; give one of them")
+            raise UsageError(
+                f"synthetic: option {masked(token)!r} contradicts {masked(found[key])!r}; give one of them"
+            )
         found[key] = token
     seed = found.get("seed", "seed=0").partition("=")[2]
     if not (seed.isascii() and seed.isdigit() and len(seed) <= _SEED_DIGITS):
         raise UsageError(
-            f"synthetic: option {found['seed']!r} needs a whole number of at most {_SEED_DIGITS} digits, such as seed=7"
+            f"synthetic: option {masked(found['seed'])!r} needs a whole number of at most {_SEED_DIGITS} digits, "
+            "such as seed=7"
         )
     name = f"synthetic:{argument}" if argument else "synthetic"
     return Options(name, found.get("kind", "rgb"), "free" in found, int(seed))

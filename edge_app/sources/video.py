@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge_app._opencv import cv2
 from edge_app.errors import SourceError
+from edge_app.masking import masked
 from edge_app.pictures import ArrayPicture, oriented
 from edge_app.records import Frame, Pixels
 from edge_app.sources import folder
@@ -133,7 +134,7 @@ def _open(path: Path) -> cv2.VideoCapture:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}") from error
     if not head:
         raise SourceError(f"{path} is empty")
     # FFmpeg would show a text file as a picture of its letters, and fetch what a playlist names.

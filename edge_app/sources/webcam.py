@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edge_app._opencv import cv2
 from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.masking import masked
 from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
 from edge_app.records import Picture
 from edge_app.sources import _v4l2
@@ -212,7 +213,9 @@ def _path(argument: str) -> str:
     if argument.startswith("/"):
         return argument
     if argument and not argument.isdigit():
-        raise SourceError(f"webcam:{argument} is neither a number nor a path; 'edge-app sources' lists the cameras")
+        raise SourceError(
+            f"webcam:{masked(argument)} is neither a number nor a path; 'edge-app sources' lists the cameras"
+        )
     if argument:
         return f"/dev/video{argument}"
     found = _v4l2.devices()
@@ -250,7 +253,7 @@ def _require(path: str) -> _v4l2.Device:
 
 def _refusal(path: str) -> str:
     if not _LINUX:
-        return f"webcam {path} cannot be opened: not there, in use, or forbidden to this program"
+        return f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program"
     user = _v4l2.holders([path]).get(path)
     if user:
         return f"{path} is in use by {user}; stop it or choose another camera"

@@ -166,6 +166,25 @@ def test_what_is_open_is_passed_on(clock: Clock) -> None:
     assert absent.camera.is_closed
 
 
+def test_a_password_is_told_to_nobody(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """While the camera is awaited, neither the name (status, results), the journal nor an error has the password."""
+    for_ever = threading.Event()
+
+    def connect() -> Camera:
+        if clock.now_s < 60:
+            raise SourceError("no route")
+        for_ever.wait()
+        return Camera()
+
+    source = PatientSource("rtsp://eve:hunter2@cam/x", connect, clock, lambda: clock.now_s)
+    with pytest.raises(CameraHung, match=r"rtsp://eve:\*\*\*@cam/x: opening it has not ended"):
+        list(source)
+    for_ever.set()
+    assert source.name == "rtsp://eve:***@cam/x"
+    assert "rtsp://eve:***@cam/x: no route" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_mistake_is_not_waited_for(clock: Clock) -> None:
     """A source that will never exist is an error at once."""
 

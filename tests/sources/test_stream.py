@@ -248,18 +248,11 @@ def test_no_password_survives_masking(user: str, password: str, rest: str) -> No
         assert "Q7" not in str(error)
 
 
-@pytest.mark.parametrize("name", ["password", "pwd", "loginpas", "token", "api_key"])
-def test_secrets_in_the_query_are_masked(name: str) -> None:
-    """Cameras that take the password as a parameter get the same care."""
-    assert _address.masked(f"http://cam/v?user=eve&{name}=hunter2&q=1") == f"http://cam/v?user=eve&{name}=***&q=1"
-
-
 @pytest.mark.parametrize(
     "url", ["rtsp://cam:8554/live", "http://cam/a@b", "https://eve@cam/x", "http://[::1]:80/x?q=1"]
 )
-def test_an_address_without_a_password_stays_as_it_is(url: str) -> None:
+def test_an_address_without_a_password_is_named_as_it_is(url: str) -> None:
     """Masking changes nothing else."""
-    assert _address.masked(url) == url
     assert _address.parse(url).public == url
 
 

@@ -1,0 +1,63 @@
+"""Passwords are masked before a text that may contain one is shown, logged or stored.
+
+The texts are what people write for a source: addresses, with or without a scheme, well-formed or not. A malformed
+address cannot be taken apart reliably, so `masked` hides too much rather than too little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+# What may stand before user and host: a scheme, one slash of which may be missing, and the name of a source before it.
+_HEAD = re.compile(r"(?:(?:\w+:)?(?:rtsp|rtsps|rtmp|rtmps|srt|udp|tcp|http|https|ftp):/{1,2})?", re.IGNORECASE)
+_COLON = re.compile(":|%3A", re.IGNORECASE)
+# A colon behind the host, followed by something other than a port: the @ behind a password has been forgotten.
+_PORT = r"(?:\d{0,4}|[1-5]\d{4}|6[0-5]\d{3})(?:[/?#]|$)"
+_MALFORMED_PORT = re.compile(rf"(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#@\[]*):(?!{_PORT})")
+# Names that cameras give a password or token in the query, and in the path: rtsp://host/user=admin_password=...
+_PARAMETER = re.compile(
+    r"(?:(?:pas|pw|psw|psd|token|key|auth|secret|cred|sig)[^=&?;/#]*|(?<![a-z0-9])p(?:in)?)(?:=|%3D)([^&]*)",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Return a text with *** for each password and token in it; one without stays as it is.
+
+    Hidden are: what stands between the first colon and the last @, because a password may contain both characters and
+    a slash as well; what follows the host's colon and is not a port; and values of parameters named like secrets.
+    """
+    shown, end = "", 0
+    for begin, stop in sorted(_secrets(text)):
+        if begin > end or not shown:
+            shown += f"{text[end:begin]}***"
+        end = max(end, stop)
+    return shown + text[end:]
+
+
+def _secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each secret begins and ends; they may overlap."""
+    head = _HEAD.match(text)
+    begin = head.end() if head else 0
+    at = text.rfind("@", begin)
+    colon = _COLON.search(text, begin, max(at, begin))
+    malformed = _MALFORMED_PORT.match(text, begin) if begin else None
+    if colon:
+        yield colon.end(), at
+    elif malformed:
+        yield malformed.end(), len(text)
+    for parameter in _PARAMETER.finditer(text):
+        yield parameter.span(1)
+
+
+def masked_value(value: Any) -> Any:
+    """Return a value of the settings with every text in it masked."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list):
+        return [masked_value(part) for part in value]
+    if isinstance(value, dict):
+        return {masked(key): masked_value(part) for key, part in value.items()}
+    return value
