@@ -23,7 +23,7 @@ test: ## set up, then run the tests
 
 test-tflite-runtime: ## classifier and self-tests of models on tflite-runtime 2.14, in its own environment (Python 3.11)
 	tools/tflite_runtime_environment.sh $(VENV)-tflite-runtime
-	$(VENV)-tflite-runtime/bin/python -m pytest tests/test_classifier.py tests/test_self_test.py
+	$(VENV)-tflite-runtime/bin/python -m pytest tests/model/test_classifier.py tests/model/test_self_test.py
 	$(VENV)-tflite-runtime/bin/edge-app models show cifar10-lecture
 	$(VENV)-tflite-runtime/bin/edge-app models verify cifar10-base
 	$(VENV)-tflite-runtime/bin/edge-app run --source synthetic --frames 5 --preview none --log /dev/null

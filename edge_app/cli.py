@@ -8,9 +8,11 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from edge_app import command_line, journal, service
-from edge_app.commands import COMMANDS
+from edge_app import commands
 from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, StartError
+from edge_app.service import journal
+from edge_app.settings import command_line
+from edge_app.system import process
 
 log = logging.getLogger("edge_app")
 
@@ -28,13 +30,13 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     try:
         journal.set_up("--verbose" in arguments)
         words, kind, given = command_line.parse(arguments)
-        if words not in COMMANDS or (not words and not given.get("version")):
+        if words not in commands.COMMANDS or (not words and not given.get("version")):
             command_line.parse([*words.split(), "--help"])
         if words not in ("run", "train"):  # these two have something to finish
-            service.die_on_signals(stop)
+            process.die_on_signals(stop)
         if words != "run":  # it has much to load yet
-            service.begin_collection()
-        code = COMMANDS[words](command_line.settle(words, kind, given), stop)
+            process.begin_collection()
+        code = commands.find(words)(command_line.settle(words, kind, given), stop)
         if sys.stdout is not None:  # None where it was closed before the start
             sys.stdout.flush()
         return code

@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from edge_app import preprocess
-from edge_app.classifier import Classifier
-from edge_app.decision import Decision
 from edge_app.errors import CropOutside, PictureError, UsageError
 from edge_app.metering import FpsMeter, Stages
-from edge_app.preprocess import Crop
+from edge_app.model.classifier import Classifier
+from edge_app.model.decision import Decision
+from edge_app.pictures import preprocess
+from edge_app.pictures.preprocess import Crop
 from edge_app.records import Frame, Outage, Result, Verdict
-from edge_app.sinks._base import Sink
-from edge_app.sources._base import LOOK_S, Source
+from edge_app.sinks import Sink
+from edge_app.sources import LOOK_S, Source
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def run(
         source: where frames come from.
         classifier: patch to scores.
         decision: scores over time to verdict.
-        sinks: where results go; each is expected not to raise (see `sinks._base.Guard`).
+        sinks: where results go; each is expected not to raise (see `sinks.Guard`).
         crop: which part of a picture the model sees.
         limits: when to end.
 

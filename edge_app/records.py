@@ -15,6 +15,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Scores: TypeAlias = npt.NDArray[np.float32]
 """(classes,) float32."""
 
+LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""The labels of CIFAR-10 in the order of its files; what the shipped models and the synthetic camera show."""
+
 State = Literal["ok", "unknown", "outage"]
 
 

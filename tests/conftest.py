@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_app import cifar10
+from edge_app.data import cifar10
 from edge_app.records import LabelledPictures
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "fixtures"
 
 
 @pytest.fixture(scope="session")

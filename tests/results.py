@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_app.pictures import ArrayPicture
+from edge_app.pictures.array import ArrayPicture
 from edge_app.records import Result, Verdict
 
 OK = Verdict("ok", "cat", 0.9, (("cat", 0.9), ("dog", 0.1)))

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app._opencv import cv2
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame, Outage
-from edge_app.sources._base import Source
+from edge_app.sources import Source
 
 PERIOD_S = 0.03
 SYSTEM_PYTHON = "/usr/bin/python3"

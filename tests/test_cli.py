@@ -12,7 +12,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from edge_app import __version__, cli, command_line, commands, flags
+from edge_app import __version__, cli, commands
+from edge_app.settings import command_line, flags
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from edge_app import command_line, commands
+from edge_app import commands
+from edge_app.settings import command_line
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

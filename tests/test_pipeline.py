@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app import classifier, pipeline
-from edge_app.decision import Decision, Rules
+from edge_app import pipeline
 from edge_app.errors import SinkError
 from edge_app.metering import Stages
-from edge_app.pictures import ArrayPicture, JpegPicture
+from edge_app.model import classifier
+from edge_app.model.decision import Decision, Rules
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Limits, Summary
-from edge_app.preprocess import Crop
 from edge_app.records import Frame, Outage, Picture, Result
-from edge_app.sinks._base import Guard, Sink
+from edge_app.sinks import Guard, Sink
 from tests.conftest import DATA
 
 GREEN = ArrayPicture(np.full((8, 12, 3), (0, 255, 0), np.uint8))

@@ -1,4 +1,4 @@
-"""Make the tiny TFLite models of tests/data: `python tests/tiny_models.py`.
+"""Make the tiny TFLite models of tests/fixtures: `python tests/tiny_models.py`.
 
 Each averages its picture over height and width, so that its three scores are the mean red, green and blue: what a
 test can compute by hand. They differ in what the classifier has to handle. The files are kept, as the environment
@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "fixtures"
 SHAPE = (4, 6)  # height and width: not square, so that swapping them shows
 TYPES = {"int8": schema.TensorType.INT8, "uint8": schema.TensorType.UINT8, "float32": schema.TensorType.FLOAT32}
 

@@ -18,19 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app import classifier, dataset, evaluate, model_card, pipeline, preprocess
+from edge_app import pipeline
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
 from edge_app.bench.frames import Kind, Reel, Replay
-from edge_app.classifier import Classifier
-from edge_app.decision import Decision, Rules, probabilities
-from edge_app.evaluate import FullDecode
+from edge_app.data import dataset
+from edge_app.evaluate import measure
+from edge_app.evaluate.measure import FullDecode
+from edge_app.model import classifier, store
+from edge_app.model.classifier import Classifier
+from edge_app.model.decision import Decision, Rules, probabilities
+from edge_app.pictures import preprocess
+from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Limits
-from edge_app.preprocess import Crop
-from edge_app.sources import webcam
-from edge_app.sources._base import Request
+from edge_app.sources import Request, webcam
 from edge_app.sources._live import Camera, Capture, LiveSource
-from edge_app.sources._v4l2 import Device, Mode
+from edge_app.system.v4l2 import Device, Mode
 from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
 
@@ -55,7 +58,7 @@ def pipeline_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> 
 
 def classic_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> float:
     """Return what the classic loop takes."""
-    return cost(Classic(model_card.read(model), "auto", kind).label, reel(size_px, kind), FRAMES).cpu_ms
+    return cost(Classic(store.read(model), "auto", kind).label, reel(size_px, kind), FRAMES).cpu_ms
 
 
 def medians_of_turns(*ways: Callable[[], float]) -> list[float]:
@@ -179,7 +182,7 @@ def classifier_call(plan: Plan) -> Iterator[Figure]:
     """Time the call from patch to scores beside the bare invoke, in turns."""
     patch = classifier.golden_patch((32, 32))
     for name in (NANO, BASE):
-        ours, bare = loaded(name), inference.interpreter(model_card.read(name).content)
+        ours, bare = loaded(name), inference.interpreter(store.read(name).content)
 
         def call(ours: Classifier = ours) -> None:
             probabilities(ours.scores(patch), 1.0)
@@ -206,7 +209,7 @@ def in_turns(ways: dict[str, Callable[[], object]], count: int) -> dict[str, flo
 def loop_overhead(plan: Plan) -> Iterator[Figure]:
     """Take what the pipeline needs for a frame, less what decode, shrink and invoke need by themselves."""
     shown, decision = reel((640, 480)), Decision(loaded(NANO).labels, Rules())
-    bare = inference.interpreter(model_card.read(NANO).content)
+    bare = inference.interpreter(store.read(NANO).content)
     box, needed = preprocess.center_box((640, 480), (32, 32)), preprocess.min_side_px((32, 32))
 
     def whole() -> None:
@@ -228,8 +231,8 @@ def accuracy(plan: Plan) -> Iterator[Figure]:
     """Classify the test pictures as camera frames, decoded as far as needed and in full."""
     data = dataset.find(plan.data).read("test", (32, 32))
     for name in (NANO, BASE):
-        fast = evaluate.camera_path(loaded(name), data)
-        full = evaluate.camera_path_full(loaded(name), data)
+        fast = measure.camera_path(loaded(name), data)
+        full = measure.camera_path_full(loaded(name), data)
         points = 100 * abs(fast.correct - full.correct) / fast.total
         detail = f"{fast.correct} beside {full.correct} of {fast.total}"
         what = f"{name}: accuracy of the fast path, points from the full one"

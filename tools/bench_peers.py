@@ -25,11 +25,12 @@ from ai_edge_litert import schema_py_generated as schema
 from mediapipe.tasks import python as tasks
 from mediapipe.tasks.python import vision
 
-from edge_app import classifier, model_card, preprocess
-from edge_app._opencv import cv2
 from edge_app.bench import frames, machine
-from edge_app.decision import Decision, Rules
-from edge_app.pictures import ArrayPicture
+from edge_app.model import classifier, runtime, store
+from edge_app.model.decision import Decision, Rules
+from edge_app.pictures import preprocess
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.opencv import cv2
 
 PACKAGES = ("mediapipe", "ai-edge-litert", "opencv-contrib-python", "numpy")
 WARM_UP = 60
@@ -92,7 +93,7 @@ def edge_app(name: str) -> Callable[[Any], str | None]:
 
 def media_pipe(name: str) -> Callable[[Any], str | None]:
     """Return MediaPipe's."""
-    model = model_card.read(name)
+    model = store.read(name)
     options = vision.ImageClassifierOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=with_common_types(model.content)), max_results=1
     )
@@ -107,9 +108,9 @@ def media_pipe(name: str) -> Callable[[Any], str | None]:
 
 def bare(name: str) -> Callable[[Any], str | None]:
     """Return what a script does: crop, cv2.resize with INTER_AREA, set_tensor, invoke."""
-    model = model_card.read(name)
-    module = classifier.import_runtime("auto")[1]
-    interpreter = classifier.load_interpreter(module, model, classifier.Options())
+    model = store.read(name)
+    module = runtime.import_runtime("auto")[1]
+    interpreter = runtime.load_interpreter(module, model, runtime.Options())
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     _, rows, columns, _ = source["shape"]
 

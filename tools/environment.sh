@@ -39,12 +39,12 @@ case ",$extras," in *,train,*) install torch==2.13.0 ;; esac
 install -e ".${extras:+[$extras]}"
 
 check() { "$folder/bin/python" -c "$1" 2>&1 || true; }
-broken=$(check 'import edge_app._opencv' | tail -n 1)
+broken=$(check 'import edge_app.pictures.opencv' | tail -n 1)
 case $broken in
   *libGL* | *libgthread* | *libglib*) refuse "OpenCV lacks a library; run: sudo apt install libgl1 libglib2.0-0" ;;
   ?*) refuse "$broken" ;;
 esac
-broken=$(check 'from edge_app import classifier; classifier.import_runtime("auto")' | tail -n 1)
+broken=$(check 'from edge_app.model import runtime; runtime.import_runtime("auto")' | tail -n 1)
 [ -z "$broken" ] || refuse "$broken"
 if [ "$has_picamera2" = yes ]; then
   broken=$(check 'import picamera2' | tail -n 1)

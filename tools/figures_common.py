@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app import preprocess
 from edge_app.bench import frames
 from edge_app.bench.frames import Kind, Reel
+from edge_app.pictures import preprocess
 from edge_app.records import Picture, Result
-from tests.test_agreement import photographs
+from tools.photographs import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
 FULL_PX = (640, 480)

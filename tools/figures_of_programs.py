@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_app import classifier, model_card
-from edge_app._opencv import cv2
 from edge_app.bench import start
+from edge_app.model import classifier, store
+from edge_app.pictures.opencv import cv2
 from tools.figures_common import BASE, Figure, Plan, at_most, ratios, reel
 
 EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the program as it is installed
@@ -49,8 +49,8 @@ def start_and_memory(plan: Plan) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         video = str(Path(scratch, "video.mp4"))
         write_video(video, (640, 480), 90)
-        model = str(model_card.read(BASE).path)
-        compileall.compile_dir(Path(classifier.__file__).parent, quiet=1)  # as pip does when it installs
+        model = str(store.read(BASE).path)
+        compileall.compile_dir(Path(classifier.__file__).parents[1], quiet=1)  # as pip does when it installs
         ours = [EDGE_APP, "run", "--source", video, "--preview", "none", "--log", "-"]
         script = [sys.executable, "-c", SCRIPT, video, model]
         starts, peaks = [], []

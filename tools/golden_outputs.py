@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge_app import self_test
-from edge_app.classifier import Classifier
 from edge_app.errors import ModelRefused
-from edge_app.model_card import read
+from edge_app.model import self_test
+from edge_app.model.classifier import Classifier
+from edge_app.model.store import read
 
 
 def rewrite(path: Path) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_app import cifar10, classifier, model_card
-from edge_app.classifier import Classifier, Options
-from edge_app.decision import Decision, Rules
+from edge_app.data import cifar10
+from edge_app.model import classifier, store
+from edge_app.model.classifier import Classifier
+from edge_app.model.decision import Decision, Rules
+from edge_app.model.runtime import Options
 from edge_app.train import data
 
 HEAD = (
@@ -96,7 +98,7 @@ def compare(options: argparse.Namespace, pictures: np.ndarray[Any, np.dtype[np.u
 def main() -> None:
     """Compare, or write what another environment compares."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", default=model_card.shipped(), help="shipped models; all by default")
+    parser.add_argument("models", nargs="*", default=store.shipped(), help="shipped models; all by default")
     parser.add_argument("--data", type=Path, required=True, help="CIFAR-10's folder or archive")
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--other", metavar="PYTHON", help="of another environment with edge-app")

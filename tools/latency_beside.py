@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge_app import model_card
 from edge_app.bench import inference
+from edge_app.model import store
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=100, help="of a hundred inferences of each, taking turns")
     options = parser.parse_args()
-    files = {name: model_card.find(name) for name in options.models} | {path.name: path for path in options.beside}
+    files = {name: store.find(name) for name in options.models} | {path.name: path for path in options.beside}
     for repetition in range(options.repetitions):
         loaded = {name: inference.interpreter(path.read_bytes(), name) for name, path in files.items()}
         medians = inference.medians_us(loaded, rounds=options.rounds)

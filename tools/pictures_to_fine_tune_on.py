@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app import cifar10
-from edge_app._opencv import cv2
+from edge_app.data import cifar10
+from edge_app.pictures.opencv import cv2
 from edge_app.train import data
 
 

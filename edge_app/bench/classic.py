@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_app import classifier
-from edge_app._opencv import cv2
 from edge_app.bench.frames import Kind, Reel
-from edge_app.classifier import Options
-from edge_app.model_card import Model
+from edge_app.model.runtime import Options, RuntimeName, import_runtime, load_interpreter
+from edge_app.model.store import Model
+from edge_app.pictures.opencv import cv2
 
 WARM_UP = 20  # frames
 
@@ -41,10 +40,10 @@ class Classic:
         kind: what the camera delivers.
     """
 
-    def __init__(self, model: Model, runtime: classifier.RuntimeName, kind: Kind) -> None:
+    def __init__(self, model: Model, runtime: RuntimeName, kind: Kind) -> None:
         self._decoded = _DECODERS[kind]
-        module = classifier.import_runtime(runtime)[1]
-        self._interpreter = classifier.load_interpreter(module, model, Options())
+        module = import_runtime(runtime)[1]
+        self._interpreter = load_interpreter(module, model, Options())
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         self._labels = model.labels

@@ -12,13 +12,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_app._opencv import cv2
 from edge_app.errors import DataError, PictureError
-from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Frame, Outage, Picture, Pixels
 from edge_app.sources import folder
-from edge_app.sources._scenes import Film
 from edge_app.sources.synthetic import to_yuyv
+from edge_app.sources.synthetic.film import Film
 
 Kind = Literal["jpeg", "yuyv", "rgb"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_app import classifier
-from edge_app.model_card import Model
+from edge_app.model import runtime
+from edge_app.model.store import Model
 
 ROUNDS = 20
 IN_A_ROW = 100
@@ -19,8 +19,8 @@ IN_A_ROW = 100
 
 def interpreter(content: bytes, name: str = "model") -> Any:
     """Load a model for one thread, with noise as its input."""
-    module = classifier.import_runtime("auto")[1]
-    loaded = classifier.load_interpreter(module, Model(name, Path(name), content, "", (), None), classifier.Options())
+    module = runtime.import_runtime("auto")[1]
+    loaded = runtime.load_interpreter(module, Model(name, Path(name), content, "", (), None), runtime.Options())
     details = loaded.get_input_details()[0]
     noise = np.random.default_rng(0).integers(0, 256, details["shape"], np.uint8)
     is_float = details["dtype"] == np.float32

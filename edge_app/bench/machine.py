@@ -7,8 +7,9 @@ import platform
 from dataclasses import dataclass
 from importlib import metadata
 
-from edge_app import __version__, board
-from edge_app._opencv import cv2
+from edge_app import __version__
+from edge_app.pictures.opencv import cv2
+from edge_app.system import board
 
 LIBRARIES = ("numpy", "simplejpeg", "ai-edge-litert", "tflite-runtime")
 BUSY = 0.5  # load: more than this wants a processor for as long as half a minute

@@ -15,15 +15,15 @@ import numpy.typing as npt
 from edge_app import pipeline
 from edge_app.bench.classic import cost
 from edge_app.bench.frames import Reel
-from edge_app.classifier import Classifier
-from edge_app.decision import Decision, Rules
 from edge_app.errors import DataError
 from edge_app.metering import TOTAL, Stages
+from edge_app.model.classifier import Classifier
+from edge_app.model.decision import Decision, Rules
+from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Limits
-from edge_app.preprocess import Crop
 from edge_app.records import Picture, Result
-from edge_app.sinks._base import Sink
-from edge_app.sources._base import Source
+from edge_app.sinks import Sink
+from edge_app.sources import Source
 
 TURN = 120  # frames: two rounds of a reel
 WARM_UP = 20  # frames at the beginning of each turn, which do not count

@@ -8,10 +8,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from edge_app import overlay, sinks
-from edge_app._opencv import cv2
+from edge_app import sinks
+from edge_app.pictures import overlay
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Picture, Result
-from edge_app.sinks._base import Request, Sink
+from edge_app.sinks import Request, Sink
 
 Outlet = Literal["log", "preview"]
 

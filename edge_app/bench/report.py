@@ -14,8 +14,8 @@ from edge_app.bench.machine import Machine, Moment, doubts
 from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
-from edge_app.masking import masked
 from edge_app.metering import STAGES, TOTAL
+from edge_app.system.masking import masked
 
 SCHEMA_VERSION = 2
 NOISE = 0.03  # Two runs on a quiet machine differ by so much, whatever their own spread.

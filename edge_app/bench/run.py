@@ -16,19 +16,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_app import config, model_card, preprocess, sources
+from edge_app import sources
 from edge_app.bench import machine, measure, outlets, report, start
 from edge_app.bench.classic import Classic, entropy
 from edge_app.bench.frames import Kind, Reel, Replay, drawn, photographs
 from edge_app.bench.outlets import Outlet
 from edge_app.bench.report import Report
 from edge_app.bench.start import Start
-from edge_app.classifier import Classifier, DelegateName, Options, RuntimeName
 from edge_app.errors import UsageError
-from edge_app.masking import masked
-from edge_app.model_card import Model
-from edge_app.sources._base import Request as SourceRequest
-from edge_app.sources._base import Source
+from edge_app.model import store
+from edge_app.model.classifier import Classifier
+from edge_app.model.runtime import DelegateName, Options, RuntimeName
+from edge_app.model.store import Model
+from edge_app.pictures import preprocess
+from edge_app.settings import layers
+from edge_app.sources import Request as SourceRequest
+from edge_app.sources import Source
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +118,7 @@ def bench(request: Request, progress: Progress) -> Report:
     _refuse_contradictions(request)
     if max(request.threads) > about.cores:
         log.warning("%d threads on %d cores: they wait for each other", max(request.threads), about.cores)
-    models = {name: model_card.read(name, request.labels) for name in request.models}
+    models = {name: store.read(name, request.labels) for name in request.models}
     cases = list(_cases(request, models))
     hashes = {name: model.sha256 for name, model in models.items()}
     loaded = {case.name: Classifier(case.model, case.options) for case in cases}
@@ -217,7 +221,7 @@ def _start(case: Case, request: Request, tell: Callable[[int], object]) -> Start
         *(("--size", "{}x{}".format(*case.size_px)) if case.size_px else ()),
     ]
     # The settings of whoever measures, a rate for instance, are no part of what is measured.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(config.PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(layers.PREFIX)}
     found = []
     for _ in range(STARTS):
         found.append(start.measure(words, environment))

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_app import dataset, model_card
 from edge_app.bench.machine import Machine, Moment, doubts
 from edge_app.bench.measure import Percentiles, percentiles
-from edge_app.classifier import Classifier, DelegateName, Options, RuntimeName
+from edge_app.data import dataset
+from edge_app.model import store
+from edge_app.model.classifier import Classifier
+from edge_app.model.runtime import DelegateName, Options, RuntimeName
 from edge_app.records import LabelledPictures
 
 WARM_UP = 200
@@ -89,7 +91,7 @@ def measure(
         DataError: the pictures are missing, or a model does not know their labels.
     """
     for name, threads, delegate in itertools.product(request.models, request.threads, request.delegates):
-        model = model_card.read(name, request.labels)
+        model = store.read(name, request.labels)
         if not model.labels:
             model = replace(model, labels=source.read("test", (32, 32)).names)
         loaded = Classifier(model, Options(request.runtime, delegate, threads))

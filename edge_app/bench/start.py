@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_app.errors import RunError
-from edge_app.masking import masked
+from edge_app.system.masking import masked
 
 # A process in between: a program's peak, as Linux counts it, begins with that of the process that started it.
 _IN_BETWEEN = """

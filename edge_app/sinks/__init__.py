@@ -1,4 +1,4 @@
-"""Sinks by name. Each module of this folder that does not begin with an underscore is one: see `_base`."""
+"""Sinks by name. Each module of this folder that does not begin with an underscore is one: see `_contract`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import importlib
 import pkgutil
 
 from edge_app.errors import UsageError, closest
-from edge_app.sinks._base import Request, Sink
+from edge_app.sinks._contract import Request, Sink, When
+from edge_app.sinks._guard import Guard
+
+__all__ = ["Guard", "Request", "Sink", "When", "connect", "names"]
 
 
 def names() -> list[str]:

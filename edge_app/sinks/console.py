@@ -7,7 +7,7 @@ import sys
 
 from edge_app.metering import LatencyMeter
 from edge_app.records import Picture, Result
-from edge_app.sinks._base import Request, Sink
+from edge_app.sinks._contract import Request, Sink
 
 REFRESH_S = 0.1
 

@@ -7,12 +7,12 @@ import os
 import sys
 import threading
 
-from edge_app import service
-from edge_app._opencv import cv2
 from edge_app.errors import SinkError, StartError
-from edge_app.overlay import blank, draw
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.overlay import blank, draw
 from edge_app.records import Picture, Pixels, Result
-from edge_app.sinks._base import Request, Sink
+from edge_app.sinks._contract import Request, Sink
+from edge_app.system import process
 
 _TRIAL_S = 20.0
 _QUIT_KEYS = (ord("q"), 27)
@@ -44,7 +44,7 @@ def find_problem(stop: threading.Event) -> str | None:
     if sys.platform == "linux" and not shown_on:
         return "no display here"
     trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
-    ended = service.run_child([sys.executable, "-c", trial], stop, _TRIAL_S)
+    ended = process.run_child([sys.executable, "-c", trial], stop, _TRIAL_S)
     if ended.code == 0:
         return None
     if ended.code is None:

@@ -1,4 +1,4 @@
-"""Sources by name. Each module of this folder that does not begin with an underscore is one: see `_base`."""
+"""Sources by name. Each module of this folder that does not begin with an underscore is one: see `_contract`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_app.errors import SourceError, UsageError, closest
-from edge_app.masking import masked
-from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._contract import LOOK_S, Found, Request, Source
+from edge_app.system.masking import masked
+
+__all__ = ["LOOK_S", "Found", "Request", "Source", "connect", "discover", "names"]
 
 # These are asked one after the other whether a path is theirs, by `claims`; a module is loaded when its turn comes.
 OF_PATHS = ("folder", "video", "webcam")

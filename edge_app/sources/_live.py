@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge_app.errors import CameraHung, CameraLost, EdgeAppError, PictureError, SourceError
-from edge_app.masking import masked
-from edge_app.pictures import oriented
+from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Outage, Picture
-from edge_app.sources._base import LOOK_S, Request
+from edge_app.sources._contract import LOOK_S, Request
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 

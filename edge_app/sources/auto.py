@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edge_app.errors import SourceError
 from edge_app.sources import picamera, synthetic, webcam
-from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._contract import Found, Request, Source
 
 log = logging.getLogger(__name__)
 

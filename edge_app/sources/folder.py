@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_app.errors import PictureError, SourceError
-from edge_app.masking import masked
-from edge_app.pictures import decode_file, oriented
+from edge_app.pictures.decode import decode_file
+from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Picture
-from edge_app.sources._base import Request, Source
+from edge_app.sources._contract import Request, Source
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 

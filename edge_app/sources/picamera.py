@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError
-from edge_app.masking import masked
-from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture, ColorStandard, Yuv420Picture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.yuv import BT601, BT601_FULL, BT709, ColorStandard, Yuv420Picture
 from edge_app.records import Box, Picture, Pixels
-from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_app._opencv import cv2
 from edge_app.errors import SourceError
-from edge_app.masking import masked
-from edge_app.pictures import ArrayPicture, oriented
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Pixels
 from edge_app.sources import folder
-from edge_app.sources._base import Request, Source
+from edge_app.sources._contract import Request, Source
 from edge_app.sources._pace import Pace, next_position_s, period_s
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 

@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_app._opencv import cv2
 from edge_app.errors import CameraLost, PictureError, SourceError
-from edge_app.masking import masked
-from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Picture
-from edge_app.sources import _v4l2
-from edge_app.sources._base import Found, Request, Source
+from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
+from edge_app.system import v4l2
+from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +53,10 @@ def discover() -> list[Found]:
     """List V4L2 capture devices; elsewhere than on Linux there is no way to ask, and none is listed."""
     if not _LINUX:
         return []
-    return [Found(f"webcam:{device.path}", device.title, _listed(device.modes)) for device in _v4l2.devices()]
+    return [Found(f"webcam:{device.path}", device.title, _listed(device.modes)) for device in v4l2.devices()]
 
 
-def _listed(modes: tuple[_v4l2.Mode, ...]) -> tuple[str, ...]:
+def _listed(modes: tuple[v4l2.Mode, ...]) -> tuple[str, ...]:
     """Return one text for each pixel format, with its sizes."""
     sizes: dict[str, list[str]] = {}
     for mode in modes:
@@ -132,7 +134,7 @@ class Webcam(Camera):
             self._capture.release()
             self._capture = None
 
-    def _negotiate(self, capture: cv2.VideoCapture, mode: _v4l2.Mode | None) -> None:
+    def _negotiate(self, capture: cv2.VideoCapture, mode: v4l2.Mode | None) -> None:
         # The order matters: drivers reset the size when the format changes, and the rate when the size does.
         if mode is not None and mode.fourcc in PREFERRED:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*mode.fourcc))
@@ -169,7 +171,7 @@ class Webcam(Camera):
 _SAMPLED = 16  # Every sixteenth pixel of every sixteenth row is looked at first.
 
 
-def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | None:
+def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | None:
     """Choose the cheapest of a device's modes that serves.
 
     Without a viewer that is the smallest that still gives `request.min_side_px`; with one the smallest of at least
@@ -190,7 +192,7 @@ def choose_mode(device: _v4l2.Device | None, request: Request) -> _v4l2.Mode | N
         # 11:9 (CIF, QCIF) is cut out of the sensor by many cameras: the view would depend on the mode.
         fitting = [mode for mode in fitting if mode.width_px * 9 != mode.height_px * 11] or fitting
 
-    def cost(mode: _v4l2.Mode) -> tuple[int, int]:
+    def cost(mode: v4l2.Mode) -> tuple[int, int]:
         area, fps = mode.width_px * mode.height_px, request.fps or DEFAULT_FPS
         # Above the usual rate many cameras have MJPG alone, and grant YUYV at a lower one.
         is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S and fps <= DEFAULT_FPS
@@ -218,7 +220,7 @@ def _path(argument: str) -> str:
         )
     if argument:
         return f"/dev/video{argument}"
-    found = _v4l2.devices()
+    found = v4l2.devices()
     if not found:
         raise SourceError("no webcam found; plug one in, or look at 'edge-app sources'" + hidden_devices())
     return found[0].path
@@ -226,7 +228,7 @@ def _path(argument: str) -> str:
 
 def hidden_devices() -> str:
     """Name the nodes this user may not open: they look like no camera at all."""
-    nodes = map(str, _v4l2.nodes()) if _LINUX else ()
+    nodes = map(str, v4l2.nodes()) if _LINUX else ()
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     return f" ({', '.join(closed)}: no permission; {_JOIN_GROUP})" if closed else ""
 
@@ -234,10 +236,10 @@ def hidden_devices() -> str:
 _JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in again"
 
 
-def _require(path: str) -> _v4l2.Device:
+def _require(path: str) -> v4l2.Device:
     """Ask the device what it is; say what is wrong when it does not answer."""
     try:
-        device = _v4l2.query(path)
+        device = v4l2.query(path)
     except FileNotFoundError as error:
         raise SourceError(f"{path} does not exist; 'edge-app sources' lists the cameras") from error
     except PermissionError as error:
@@ -254,7 +256,7 @@ def _require(path: str) -> _v4l2.Device:
 def _refusal(path: str) -> str:
     if not _LINUX:
         return f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program"
-    user = _v4l2.holders([path]).get(path)
+    user = v4l2.holders([path]).get(path)
     if user:
         return f"{path} is in use by {user}; stop it or choose another camera"
     if os.geteuid() == 0:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge_app import degrade
-from edge_app._opencv import cv2
+from edge_app.pictures import degrade
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Pixels
 
 GREY = 121  # CIFAR-10's mean: what a cut-out square is filled with

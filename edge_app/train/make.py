@@ -14,10 +14,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edge_app import classifier, dataset, service
+from edge_app.data import dataset
 from edge_app.errors import StartError, UsageError
-from edge_app.model_card import Model
+from edge_app.model import runtime, trial
+from edge_app.model.store import Model
 from edge_app.records import LabelledPictures
+from edge_app.system import process
 from edge_app.train import data, fit, recipes, ship, weights
 from edge_app.train.architectures import Exported, Network
 from edge_app.train.checkpoint import Checkpoint
@@ -102,7 +104,7 @@ def make(request: Request, stop: threading.Event) -> Path:
     network = _begin(recipe, split.train, start)
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
-    service.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
+    process.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
     facts = ship.Facts(name, plan, request.source, references, request.command, _origin(start))
     path = ship.ship(trained, split, facts, request.out)
     checkpoint.remove()
@@ -185,7 +187,7 @@ def _read_reference(path: Path, stop: threading.Event) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise StartError(f"cannot read the reference {path}: {error.strerror}; name a .tflite file") from error
-    classifier.try_in_child(Model(path.stem, path, content, "", (), None), classifier.Options(), stop)
+    trial.try_in_child(Model(path.stem, path, content, "", (), None), runtime.Options(), stop)
     return content
 
 

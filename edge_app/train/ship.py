@@ -13,20 +13,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from edge_app import calibration, cifar10, dataset, degrade, evaluate, self_test
 from edge_app.bench import inference
-from edge_app.classifier import Classifier
+from edge_app.data import cifar10, dataset
 from edge_app.errors import RunError
-from edge_app.model_card import (
-    Accuracy,
-    CalibrationError,
-    Card,
-    FileFacts,
-    InputFacts,
-    Latency,
-    Model,
-    Training,
-)
+from edge_app.evaluate import measure
+from edge_app.model import calibration, self_test
+from edge_app.model.card import Accuracy, CalibrationError, Card, FileFacts, InputFacts, Latency, Training
+from edge_app.model.classifier import Classifier
+from edge_app.model.store import Model
+from edge_app.pictures import degrade
 from edge_app.records import LabelledPictures
 from edge_app.train import fit, quantise, weights
 from edge_app.train.architectures import Exported, Network, count_macs
@@ -116,7 +111,7 @@ def describe(exported: Exported, int8: bytes, float_: bytes, split: Split, facts
     file = _facts_of(f"{facts.name}.tflite", int8)
     model = Model(facts.name, Path(file.name), int8, file.sha256, labels, None)
     classifier = Classifier(model)
-    held_out = evaluate.score(classifier, split.validation)
+    held_out = measure.score(classifier, split.validation)
     temperature, thresholds = calibration.fit(held_out.logits, held_out.labels)
     plan = facts.plan
     return Card(
@@ -159,7 +154,7 @@ def _facts_of(name: str, content: bytes) -> FileFacts:
     return FileFacts(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
-def _calibration_error(scored: evaluate.Scored, temperature: float) -> CalibrationError:
+def _calibration_error(scored: measure.Scored, temperature: float) -> CalibrationError:
     before, after = (
         calibration.reliability(calibration.softmax(scored.logits, t), scored.labels).error for t in (1.0, temperature)
     )
@@ -173,10 +168,10 @@ def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.S
     test = source.read("test", classifier.shape)
     return {
         "test_float": fit.accuracy(exported, test),
-        "test_int8": evaluate.score(classifier, test).accuracy.share,
-        "test_int8_camera_path": evaluate.camera_path(classifier, test).share,
+        "test_int8": measure.score(classifier, test).accuracy.share,
+        "test_int8_camera_path": measure.camera_path(classifier, test).share,
         "test_int8_degraded": {
-            name: evaluate.score(classifier, test, change).accuracy.share for name, change in degrade.STANDARD.items()
+            name: measure.score(classifier, test, change).accuracy.share for name, change in degrade.STANDARD.items()
         },
     }
 

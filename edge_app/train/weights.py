@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from edge_app import model_card
 from edge_app.errors import ModelRefused, UsageError
+from edge_app.model import store
 from edge_app.train import recipes
 from edge_app.train.architectures import Network
 
@@ -99,12 +99,12 @@ def find(name_or_path: str) -> Path:
     Raises:
         ModelRefused: nowhere.
     """
-    path = model_card.shipped_folder() / f"{name_or_path}{SUFFIX}"
+    path = store.shipped_folder() / f"{name_or_path}{SUFFIX}"
     if not path.is_file():
         path = Path(name_or_path)
-        path = path if path.suffix == SUFFIX else model_card.find(name_or_path).with_suffix(SUFFIX)
+        path = path if path.suffix == SUFFIX else store.find(name_or_path).with_suffix(SUFFIX)
     if not path.is_file():
-        shipped = sorted(found.stem for found in model_card.shipped_folder().glob(f"*{SUFFIX}"))
+        shipped = sorted(found.stem for found in store.shipped_folder().glob(f"*{SUFFIX}"))
         raise ModelRefused(f"no float weights in {path}; shipped are those of {', '.join(shipped) or 'none'}")
     return path
 

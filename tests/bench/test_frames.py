@@ -10,7 +10,9 @@ import pytest
 
 from edge_app.bench import frames
 from edge_app.errors import DataError
-from edge_app.pictures import ArrayPicture, JpegPicture, YuyvPicture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Frame
 
 

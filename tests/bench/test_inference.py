@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_app import model_card
 from edge_app.bench import inference
+from edge_app.model import store
 
 
 class Clock:
@@ -38,10 +38,12 @@ def test_medians_leave_the_warm_up_out() -> None:
     assert len({model.count for model in models.values()}) == 1
 
 
-@pytest.mark.parametrize("path", ["cifar10-lecture", "tests/data/mean_uint8.tflite", "tests/data/mean_float32.tflite"])
+@pytest.mark.parametrize(
+    "path", ["cifar10-lecture", "tests/fixtures/mean_uint8.tflite", "tests/fixtures/mean_float32.tflite"]
+)
 def test_models_of_every_input_type_run(path: str) -> None:
     """int8, uint8 and float32 inputs are filled with noise, and the model runs."""
-    loaded = inference.interpreter(model_card.find(path).read_bytes())
+    loaded = inference.interpreter(store.find(path).read_bytes())
     loaded.invoke()
     details = loaded.get_input_details()[0]
     assert loaded.get_tensor(details["index"]).std() > 1

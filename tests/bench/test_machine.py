@@ -7,10 +7,10 @@ import os
 import cv2
 import pytest
 
-from edge_app import board
 from edge_app.bench import machine
 from edge_app.bench.machine import Machine, Moment
-from edge_app.board import Throttling
+from edge_app.system import board
+from edge_app.system.board import Throttling
 
 QUIET = Machine("Pi", "A72", 4, "performance", "Linux", {})
 CALM = Moment(50.0, (), (), 0.0)

@@ -7,15 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import pytest
 
-from edge_app import classifier, model_card, preprocess
 from edge_app.bench import frames, measure, outlets
 from edge_app.bench.classic import Classic, entropy
 from edge_app.bench.frames import Reel, Replay
 from edge_app.bench.measure import Turn, Way
-from edge_app.classifier import Options
 from edge_app.errors import DataError
 from edge_app.metering import STAGES, TOTAL
-from edge_app.sources._base import Source
+from edge_app.model import classifier, store
+from edge_app.model.runtime import Options
+from edge_app.pictures import preprocess
+from edge_app.sources import Source
 
 MODEL = "cifar10-nano"
 
@@ -107,7 +108,7 @@ def test_percentiles_by_hand() -> None:
 def test_the_classic_loop_is_honest(kind: frames.Kind) -> None:
     """It names what the pipeline's own preprocessing of the whole picture leads the same model to name."""
     reel = frames.drawn(kind, (320, 240))
-    model, ours = model_card.read(MODEL), classifier.load(MODEL)
+    model, ours = store.read(MODEL), classifier.load(MODEL)
     classic = Classic(model, "auto", kind)
     same = 0
     for index, raw in enumerate(reel.raw):
@@ -119,7 +120,7 @@ def test_the_classic_loop_is_honest(kind: frames.Kind) -> None:
 def test_yardsticks_are_measured_on_the_same_frames(reel: Reel) -> None:
     """The classic loop and the entropy decoding alone, which is a part of it and takes less."""
     ways = {
-        "classic loop": measure.by_itself(Classic(model_card.read(MODEL), "auto", "jpeg").label, reel),
+        "classic loop": measure.by_itself(Classic(store.read(MODEL), "auto", "jpeg").label, reel),
         "entropy decoding": measure.by_itself(entropy, reel),
     }
     classic, least = measure.in_turns(ways, 20, 2, lambda _: None)

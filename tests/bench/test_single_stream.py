@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_app import classifier, dataset, model_card, output
 from edge_app.bench import single_stream
+from edge_app.commands import output
+from edge_app.data import dataset
 from edge_app.errors import DataError
+from edge_app.model import classifier, store
 from edge_app.records import LabelledPictures
 from tests import shapes
 from tests.results import edge_app
@@ -35,14 +37,14 @@ def test_pictures_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
 
 def test_a_foreign_model_takes_the_labels_of_the_data(tmp_path: Path) -> None:
     """Three outputs, three folders: a file without a card is measured without a list of labels."""
-    model = Path(__file__).parent.parent / "data" / "mean_int8_unit.tflite"
+    model = Path(__file__).parent.parent / "fixtures" / "mean_int8_unit.tflite"
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
     assert next(single_stream.measure(request(str(model)), source, output.progress)).total == 3
 
 
 def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path) -> None:
     """Two delegates on three folders; the file names the model by its hash, and what it ran on."""
-    model = str(Path(__file__).parent.parent / "data" / "mean_int8_unit.tflite")
+    model = str(Path(__file__).parent.parent / "fixtures" / "mean_int8_unit.tflite")
     shapes.write(tmp_path, 3, side_px=32)
     words = ("bench", "--single-stream", "--model", model, "--delegate", "xnnpack", "none", "--data", ".")
     done = edge_app(tmp_path, *words, "--json", "a.json")
@@ -50,7 +52,7 @@ def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path)
     assert done.stdout.count("accuracy") == 2 and "delegate none" in done.stdout
     found = json.loads((tmp_path / "a.json").read_text())
     assert [each["total"] for each in found["single_stream"]] == [3, 3]
-    assert {each["sha256"] for each in found["single_stream"]} == {model_card.read(model).sha256}
+    assert {each["sha256"] for each in found["single_stream"]} == {store.read(model).sha256}
     assert found["schema_version"] == 2 and found["machine"]["cores"] > 0 and "load" in found["before"]
 
 

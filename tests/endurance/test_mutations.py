@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app import classifier, model_card
 from edge_app.errors import ModelRefused
+from edge_app.model import classifier, store
 from tests.conftest import DATA
 
 MUTATIONS = 1000
@@ -45,7 +45,7 @@ def outcome(path: Path) -> str:
 
 def test_a_thousand_mutations_never_end_this_process(tmp_path: Path) -> None:
     """Each is refused in one line that names it, or runs; what crashes does so in the trial's child."""
-    content = (model_card.shipped_folder() / "cifar10-lecture.tflite").read_bytes()
+    content = (store.shipped_folder() / "cifar10-lecture.tflite").read_bytes()
 
     def try_one(number: int) -> str:
         folder = tmp_path / str(number)

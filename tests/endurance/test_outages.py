@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_app import classifier, pipeline
-from edge_app.decision import Decision, Rules
+from edge_app import pipeline
 from edge_app.errors import CameraLost, SourceError
-from edge_app.pictures import ArrayPicture
-from edge_app.preprocess import Crop
+from edge_app.model import classifier
+from edge_app.model.decision import Decision, Rules
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.preprocess import Crop
 from edge_app.records import Picture, Result
-from edge_app.sources import _live
-from edge_app.sources._base import Request
+from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource
 
 DAY_S = 24 * 3600.0

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_app.records import Verdict
-from edge_app.sinks import console
-from edge_app.sinks._base import Request
+from edge_app.sinks import Request, console
 from tests.results import OK, OUTAGE, UNKNOWN, command, environment, result
 
 RUN = ("run", "--source", "synthetic", "--preview", "none", "--log", "out.jsonl", "--frames", "20")

@@ -12,7 +12,7 @@ import pytest
 
 from edge_app import sinks
 from edge_app.errors import UsageError
-from edge_app.sinks._base import Guard, Request, Sink
+from edge_app.sinks import Guard, Request, Sink
 from tests.results import OK, OUTAGE, PICTURE, UNKNOWN, result
 
 TOY = '''
@@ -123,4 +123,4 @@ def test_an_unknown_sink_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="no sink is called 'consol'; did you mean 'console'"):
         sinks.connect("consol", Request())
     with pytest.raises(UsageError, match="choose one of console, log, window"):
-        sinks.connect("_base", Request())
+        sinks.connect("_contract", Request())

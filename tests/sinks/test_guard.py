@@ -8,7 +8,7 @@ import pytest
 
 from edge_app.errors import SinkError
 from edge_app.records import Picture, Result
-from edge_app.sinks._base import Guard
+from edge_app.sinks import Guard
 from tests.results import PICTURE, result
 
 

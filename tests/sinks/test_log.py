@@ -21,9 +21,8 @@ from hypothesis import strategies as st
 from edge_app.errors import SinkError, StartError
 from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Result, Verdict
-from edge_app.sinks import log
-from edge_app.sinks._base import Guard, Request
-from edge_app.sinks._syncer import Syncer
+from edge_app.sinks import Guard, Request, log
+from edge_app.sinks.log._syncer import Syncer
 from tests.conftest import ROOT
 from tests.results import OK, OUTAGE, UNKNOWN, result
 
@@ -519,8 +518,7 @@ def test_an_old_file_is_rotated(tmp_path: Path) -> None:
 
 KILLED = """
 import itertools, os, signal, sys
-from edge_app.sinks import log
-from edge_app.sinks._base import Request
+from edge_app.sinks import Request, log
 from tests.results import result
 
 written = 0

@@ -10,8 +10,8 @@ from typing import IO
 
 import pytest
 
-from edge_app.sinks import _syncer
-from edge_app.sinks._syncer import Syncer
+from edge_app.sinks.log import _syncer
+from edge_app.sinks.log._syncer import Syncer
 
 
 class Disk:

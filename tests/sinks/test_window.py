@@ -12,7 +12,7 @@ import pytest
 
 from edge_app import sinks
 from edge_app.errors import StartError
-from edge_app.sinks._base import Request
+from edge_app.sinks import Request
 from tests.results import command, edge_app, environment
 
 RUN = ("run", "--source", "synthetic", "--log", "out.jsonl")

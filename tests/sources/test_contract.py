@@ -16,7 +16,7 @@ import pytest
 from edge_app import sources
 from edge_app.errors import SourceError, UsageError
 from edge_app.records import Frame
-from edge_app.sources._base import Request, Source
+from edge_app.sources import Request, Source
 
 TOY = '''
 """A camera in one file: grey pictures that get brighter."""
@@ -25,7 +25,7 @@ import time
 
 import numpy as np
 
-from edge_app.pictures import ArrayPicture
+from edge_app.pictures.array import ArrayPicture
 from edge_app.sources._live import Camera, Capture, LiveSource
 
 

@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from edge_app import sources
-from edge_app._opencv import cv2
 from edge_app.errors import SourceError
-from edge_app.pictures import JpegPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame
-from edge_app.sources import folder
-from edge_app.sources._base import Request, Source
+from edge_app.sources import Request, Source, folder
 
 RED_BLUE = np.zeros((40, 80, 3), np.uint8)  # BGR: the left half red, the right one blue
 RED_BLUE[:, :40, 2] = RED_BLUE[:, 40:, 0] = 255

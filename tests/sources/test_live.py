@@ -13,11 +13,10 @@ import pytest
 
 from edge_app import pipeline
 from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
-from edge_app.pictures import ArrayPicture
+from edge_app.pictures.array import ArrayPicture
 from edge_app.pipeline import Limits
 from edge_app.records import Frame, Outage
-from edge_app.sources import _live
-from edge_app.sources._base import Request
+from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource
 
 PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))

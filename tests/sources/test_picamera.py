@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app import preprocess
 from edge_app.errors import CameraLost, PictureError, SourceError
-from edge_app.pictures import BT601, BT601_FULL, BT709, ArrayPicture
+from edge_app.pictures import preprocess
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.yuv import BT601, BT601_FULL, BT709
 from edge_app.records import Box
-from edge_app.sources import picamera
-from edge_app.sources._base import Request
+from edge_app.sources import Request, picamera
 from edge_app.sources.picamera import SmallAndFull, color_standard, lores_size, to_picture
 
 WIDTH, HEIGHT = 384, 256

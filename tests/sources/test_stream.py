@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_app import sources
-from edge_app._opencv import cv2
 from edge_app.errors import CameraLost, PictureError, SourceError
-from edge_app.pictures import JpegPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame, Outage
-from edge_app.sources import _address, _mjpeg
-from edge_app.sources._base import Request, Source
-from edge_app.sources._network import Stream, fetch, reason
+from edge_app.sources import Request, Source
+from edge_app.sources.stream import _address, _multipart
+from edge_app.sources.stream._camera import Stream
+from edge_app.sources.stream._http import fetch, reason
 from tests.servers import PICTURES, HttpCamera, RtspCamera, first
 
 Open = Callable[[str], Source]
@@ -118,13 +119,13 @@ def test_bytes_without_a_boundary_do_not_fill_the_memory(http_camera: HttpCamera
     with pytest.raises(CameraLost, match="something else than MJPEG"):
         camera.read()
     camera.close()
-    parser = _mjpeg.Multipart("frame")
+    parser = _multipart.Multipart("frame")
     assert parser.feed(b"--frame\r\n\r\n") == []
     with pytest.raises(CameraLost, match="without a boundary"):
         for _ in range(18):
             parser.feed(b"\0" * (1 << 20))
     with pytest.raises(CameraLost, match="announces a picture of 99999999 bytes"):
-        _mjpeg.Multipart("frame").feed(b"--frame\r\nContent-Length: 99999999\r\n\r\n")
+        _multipart.Multipart("frame").feed(b"--frame\r\nContent-Length: 99999999\r\n\r\n")
 
 
 def test_single_pictures_are_asked_for_again(http_camera: HttpCamera) -> None:
@@ -287,14 +288,14 @@ def cut_up_bodies(draw: st.DrawFn) -> tuple[str, list[bytes], list[bytes]]:
 def test_how_a_body_is_cut_up_does_not_matter(drawn: tuple[str, list[bytes], list[bytes]]) -> None:
     """The parts come out as they went in, whatever the network does to the packets."""
     parameter, parts, pieces = drawn
-    parser = _mjpeg.Multipart(parameter)
+    parser = _multipart.Multipart(parameter)
     assert [part for piece in pieces for part in parser.feed(piece)] == parts
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20), st.sampled_from(["frame", "", "--", "-", "é("]))
 def test_the_parser_survives_anything(pieces: list[bytes], boundary: str) -> None:
     """Arbitrary bytes give parts or nothing, never another error than CameraLost."""
-    parser = _mjpeg.Multipart(boundary)
+    parser = _multipart.Multipart(boundary)
     for piece in pieces:
         try:
             parser.feed(piece)
@@ -305,7 +306,7 @@ def test_the_parser_survives_anything(pieces: list[bytes], boundary: str) -> Non
 def test_headers_before_the_first_boundary_are_understood() -> None:
     """Some firmware sends the first part's headers without a boundary before them."""
     part = b"Content-Type: image/jpeg\r\nContent-Length: 4\r\n\r\n\xff\xd8\xff\xd9\r\n--x\r\n"
-    assert _mjpeg.Multipart("x").feed(part + part) == [b"\xff\xd8\xff\xd9"] * 2
+    assert _multipart.Multipart("x").feed(part + part) == [b"\xff\xd8\xff\xd9"] * 2
 
 
 # --- RTSP ---

@@ -7,15 +7,16 @@ import time
 import numpy as np
 import pytest
 
-from edge_app._opencv import cv2
-from edge_app.cifar10 import LABELS
 from edge_app.errors import UsageError
-from edge_app.pictures import ArrayPicture, JpegPicture, OrientedPicture, YuyvPicture
-from edge_app.records import Frame
-from edge_app.sources import synthetic
-from edge_app.sources._base import Request
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.oriented import OrientedPicture
+from edge_app.pictures.yuv import YuyvPicture
+from edge_app.records import LABELS, Frame
+from edge_app.sources import Request, synthetic
 from edge_app.sources._live import LiveSource
-from edge_app.sources._scenes import NOISE_LEVELS, SCENE_S, Film
+from edge_app.sources.synthetic.film import NOISE_LEVELS, SCENE_S, Film
 
 SIZE_PX = (160, 120)
 INTERVAL_S = 0.1

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_app import sources
-from edge_app._opencv import cv2
 from edge_app.errors import SourceError
+from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame
-from edge_app.sources import video
-from edge_app.sources._base import Request, Source
+from edge_app.sources import Request, Source, video
 from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.sources.video import VideoSource
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app._opencv import cv2
 from edge_app.errors import CameraLost, PictureError, SourceError
-from edge_app.sources import _v4l2, webcam
-from edge_app.sources._base import Request
-from edge_app.sources._v4l2 import Device, Mode
+from edge_app.pictures.opencv import cv2
+from edge_app.sources import Request, webcam
+from edge_app.system import v4l2
+from edge_app.system.v4l2 import Device, Mode
 
 SIDES_PX = ((160, 120), (176, 144), (320, 240), (352, 288), (640, 480), (1280, 720))
 USUAL = Device("/dev/video0", "usual", tuple(Mode(fourcc, *side) for fourcc in ("YUYV", "MJPG") for side in SIDES_PX))
@@ -147,7 +147,7 @@ def opened(
     """Open a fake camera of one mode of 64x48."""
     capture = FakeCapture(buffer)
     device = Device("/dev/video0", "fake", (Mode(fourcc, 64, 48),))
-    monkeypatch.setattr(_v4l2, "query", lambda _: device)
+    monkeypatch.setattr(v4l2, "query", lambda _: device)
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
     camera = webcam.Webcam(Request(argument="0", min_side_px=32))
     assert camera.open() == "webcam:/dev/video0"

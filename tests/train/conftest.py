@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_app import dataset
+from edge_app.data import dataset
 from tests import shapes
 
 collect_ignore_glob: list[str] = []

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from edge_app import dataset
+from edge_app.data import dataset
 from edge_app.errors import RunError
 from edge_app.train import data, fit, recipes
 from edge_app.train.architectures import Network

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_app import dataset
+from edge_app.data import dataset
 from edge_app.errors import RunError
 from tests import results, shapes
 from tests.full_disk import largest_file

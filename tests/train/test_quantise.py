@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge_app import evaluate
-from edge_app.classifier import Classifier
 from edge_app.errors import RunError
-from edge_app.model_card import Model
+from edge_app.evaluate import measure
+from edge_app.model.classifier import Classifier
+from edge_app.model.store import Model
 from edge_app.records import LabelledPictures
 from edge_app.train import quantise, recipes
 from edge_app.train.architectures import Exported
@@ -53,7 +53,7 @@ def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exporte
     """On pictures the ranges were not measured on, the logits agree to a few of their steps."""
     classifier = Classifier(Model("x", Path("x.tflite"), int8, "", LABELS, None))
     data = LabelledPictures(PICTURES[32:], np.zeros(32, np.int64), LABELS)
-    found = evaluate.score(classifier, data).logits
+    found = measure.score(classifier, data).logits
     with torch.inference_mode():
         expected = exported(torch.from_numpy(data.pictures).permute(0, 3, 1, 2).float()).numpy()
     correlation = np.corrcoef(found.ravel(), expected.ravel())[0, 1]

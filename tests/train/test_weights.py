@@ -66,8 +66,8 @@ def test_a_damaged_file_is_refused(written: Path, content: bytes) -> None:
 
 def test_a_model_without_weights_says_which_have_some() -> None:
     """The lecture's ships without; those that can be gone on from are listed."""
-    with pytest.raises(ModelRefused, match="no float weights in .*tests/data"):
-        weights.read("tests/data/mean_uint8.tflite")
+    with pytest.raises(ModelRefused, match="no float weights in .*tests/fixtures"):
+        weights.read("tests/fixtures/mean_uint8.tflite")
 
 
 def test_all_but_the_last_layer_is_taken_over(written: Path) -> None:

@@ -8,8 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edge_app._opencv import cv2
-from edge_app.pictures import JpegPicture, YuyvPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.yuv import YuyvPicture
 from tests.vm.known_pictures import HEIGHT_PX, WIDTH_PX, Expected, to_yuyv
 from tests.vm.unit import SETTINGS, Unit
 

@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edge_app._opencv import cv2
 from edge_app.errors import EXIT_NO_START
-from edge_app.pictures import ArrayPicture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.opencv import cv2
 from tests.vm.known_pictures import Expected
 from tests.vm.machine import BIN, Machine
 

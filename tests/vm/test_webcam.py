@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edge_app.errors import EXIT_NO_START
-from edge_app.pictures import ArrayPicture, YuyvPicture
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.yuv import YuyvPicture
 from tests.vm.known_pictures import HEIGHT_PX, WIDTH_PX, Expected, to_yuyv
 from tests.vm.machine import BIN, Machine
 

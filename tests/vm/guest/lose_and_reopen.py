@@ -6,8 +6,7 @@ import time
 import virtual_camera  # noqa: F401
 
 from edge_app.errors import CameraLost
-from edge_app.sources import picamera
-from edge_app.sources._base import Request
+from edge_app.sources import Request, picamera
 
 times = int(sys.argv[1])
 camera = picamera.Picamera(Request(size_px=(640, 480)))

@@ -49,8 +49,7 @@ def sync(descriptor, real_sync=os.fsync):
 
 os.fsync = sync  # before the log's modules take it as a default
 from edge_app.records import Result, Verdict  # noqa: E402
-from edge_app.sinks import log  # noqa: E402
-from edge_app.sinks._base import Request  # noqa: E402
+from edge_app.sinks import Request, log  # noqa: E402
 
 
 def write_lines(first, pipe):

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 
-from edge_app import classifier, model_card
+from edge_app.model import classifier, store
 
 found = {}
-for name in model_card.shipped():
+for name in store.shipped():
     model = classifier.load(name)
     pictures = np.random.default_rng(64).integers(0, 256, (64, *model.shape, 3), np.uint8)
     # Logits of the int8 file are its integers times one scale: equal bits of one are equal bits of the other.

@@ -16,9 +16,10 @@ import numpy as np
 for module in sys.argv[5:]:
     importlib.import_module(module)
 
-from edge_app import preprocess, sources  # noqa: E402
+from edge_app import sources  # noqa: E402
+from edge_app.pictures import preprocess  # noqa: E402
 from edge_app.records import Frame  # noqa: E402
-from edge_app.sources._base import Request  # noqa: E402
+from edge_app.sources import Request  # noqa: E402
 
 SHAPE = (32, 32)
 logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,0 +1,32 @@
+"""What several commands do with a model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from edge_app.settings import sections
+
+if TYPE_CHECKING:
+    from edge_app.model.card import Card
+    from edge_app.model.classifier import Classifier
+
+
+def load(options: sections.ModelOptions, stop: threading.Event) -> Classifier:
+    """Load the model that settings name, as they say."""
+    from edge_app.model import classifier, runtime
+
+    ends = None
+    if options.input_range:
+        low, high = (float(part) for part in options.input_range.split(","))
+        ends = low, high
+    how = runtime.Options(options.runtime, options.delegate, options.threads, ends)
+    return classifier.load(options.model, options.labels, how, stop)
+
+
+def accuracies(card: Card) -> Iterator[str]:
+    """Yield each accuracy on a card as "name 90.18%"."""
+    for name, share in card.accuracy.model_dump().items():
+        if isinstance(share, float):
+            yield f"{name} {share:.2%}"

@@ -1,0 +1,24 @@
+"""Capture, classify, show or log until stopped."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from edge_app.commands._model import load
+from edge_app.settings import command_line
+
+if TYPE_CHECKING:
+    from edge_app.settings.flags.run import Run
+
+
+def run(settings: Run, stop: threading.Event) -> int:
+    """Run `edge-app run`."""
+    from edge_app.service import session
+
+    def reread() -> Run:
+        found: Run = command_line.settle(*command_line.parse(sys.argv[1:]))
+        return found
+
+    return session.run(settings, stop, reread, load)

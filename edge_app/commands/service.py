@@ -1,0 +1,39 @@
+"""Install, uninstall or look at the systemd service."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK
+
+if TYPE_CHECKING:
+    from edge_app.settings.flags.service import ServiceInstall, ServiceStatus, ServiceUninstall
+
+
+def install(settings: ServiceInstall, stop: threading.Event) -> int:
+    """Run `edge-app service install`."""
+    from edge_app.service import install
+
+    print(install.install(install.Order(settings.from_, settings.wheels, settings.network)))
+    return EXIT_OK
+
+
+def uninstall(settings: ServiceUninstall, stop: threading.Event) -> int:
+    """Run `edge-app service uninstall`."""
+    from edge_app.service import install
+
+    for path in install.uninstall(settings.purge):
+        print(f"removed {path}")
+    return EXIT_OK
+
+
+def status(settings: ServiceStatus, stop: threading.Event) -> int:
+    """Run `edge-app service status`."""
+    from edge_app.service import install
+
+    found = install.show()
+    print(install.describe(found))
+    if found.get("LoadState") != "loaded":
+        return EXIT_NO_START
+    return EXIT_OK if found.get("ActiveState") == "active" else EXIT_FAILED

@@ -1,0 +1,159 @@
+"""Labelled pictures from wherever they lie: CIFAR-10's official files, their archive, or folders named by label.
+
+A folder of one's own holds `train/LABEL/*.jpg` and, for `evaluate`, `test/LABEL/*.jpg`; without these two,
+`LABEL/*.jpg`. Pictures go through the same preprocessing as a camera's frames.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app.data import cifar10
+from edge_app.errors import DataError, PictureError
+from edge_app.pictures import preprocess
+from edge_app.pictures.array import ArrayPicture
+from edge_app.records import LabelledPictures, Pixels
+from edge_app.sources import folder
+
+log = logging.getLogger(__name__)
+
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set that has been found, not read.
+
+    Attributes:
+        where: file or folder.
+        is_cifar10: the official files or their archive; else a folder of labels.
+    """
+
+    where: Path
+    is_cifar10: bool
+
+    @property
+    def title(self) -> str:
+        """What a model trained on it is named after."""
+        return "cifar10" if self.is_cifar10 else self.where.resolve().name.lower().replace(" ", "-")
+
+    def read(self, part: Part, shape: tuple[int, int]) -> LabelledPictures:
+        """Read one part.
+
+        Args:
+            part: which; they share no picture, but for a folder without train/ and test/, which is both.
+            shape: height and width wanted.
+
+        Raises:
+            DataError: something is missing, damaged, or too little; it is named.
+        """
+        if not self.is_cifar10:
+            return _read_labelled_folder(self.where, part, shape)
+        whole = cifar10.read_train(self.where) if part == "train" else cifar10.read_test(self.where)
+        if whole.pictures.shape[1:3] == shape:
+            return whole
+        resized = [preprocess.patch(ArrayPicture(picture), shape) for picture in whole.pictures]
+        return LabelledPictures(np.stack(resized), whole.labels, whole.names)
+
+    def has_test(self) -> bool:
+        """Say whether there are pictures that training never sees."""
+        return self.is_cifar10 or (self.where / "test").is_dir()
+
+    def check_test(self, names: tuple[str, ...]) -> None:
+        """See, before a long training, that what is to be examined on has pictures, and no labels but those learned.
+
+        Raises:
+            DataError: it has none, or others.
+        """
+        if self.is_cifar10 or not self.has_test():
+            return
+        unknown = sorted(set(_label_folders(self.where / "test")) - set(names))
+        if unknown:
+            raise DataError(f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}")
+        for label in _label_folders(self.where / "test"):
+            if not any(folder.walk(self.where / "test" / label)):
+                raise DataError(
+                    f"{self.where}/test/{label} holds no pictures (looked for {_suffixes()}); add some or remove it"
+                )
+
+
+def find(where: Path | None) -> Source:
+    """Find a data set.
+
+    Args:
+        where: what the user named; None takes $EDGE_APP_CIFAR10, else downloads CIFAR-10 (see `cifar10.download`).
+
+    Raises:
+        DataError: there is none.
+    """
+    where = where or cifar10.default_folder() or cifar10.download()
+    if not where.exists():
+        raise DataError(f"{where} does not exist; name CIFAR-10's folder or archive, or a folder train/LABEL/*.jpg")
+    if where.is_file() or cifar10.holds(where):
+        return Source(where, True)
+    if not any(entry.is_dir() for entry in where.iterdir()):
+        raise DataError(
+            f"no pictures to learn from in {where}: expected {cifar10.FOLDER}/ (CIFAR-10's official files), "
+            f"or train/LABEL/*.jpg with a folder for each label"
+        )
+    return Source(where, False)
+
+
+def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> LabelledPictures:
+    parts = [name for name in ("train", "test") if (where / name).is_dir()]
+    if parts and part not in parts:
+        raise DataError(
+            f"{where} has {parts[0]}/ but no {part}/: pictures to learn from and to be examined on are apart"
+        )
+    top = where / part if parts else where
+    names = _label_folders(top)
+    if len(names) < 2:
+        raise DataError(f"{top} holds {len(names)} folders; two labels at least are needed, a folder for each")
+    of_class = [_read_class(top / name, shape) for name in names]
+    labels = np.concatenate([np.full(len(pictures), label) for label, pictures in enumerate(of_class)])
+    return LabelledPictures(np.concatenate(of_class), labels.astype(np.int64), tuple(names))
+
+
+def _label_folders(top: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"cannot look into {top}: {error.strerror}") from error
+
+
+def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
+    """Read the pictures of one label; those that cannot be read are named and left out."""
+    read: list[Pixels] = []
+    paths = sorted(folder.walk(top))
+    for path in paths:
+        try:
+            read.append(preprocess.patch(folder.load(path), shape))
+        except PictureError as error:
+            log.warning("%s left out: %s", path, error)
+    if not read:
+        found = f"none of its {len(paths)} pictures can be read" if paths else "it holds no pictures"
+        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top}); looked for {_suffixes()}")
+    return np.stack(read)
+
+
+def _suffixes() -> str:
+    return ", ".join(folder.SUFFIXES)
+
+
+def places(data: LabelledPictures, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return each picture's label as a place among a model's labels.
+
+    Raises:
+        DataError: the model does not know some of them.
+    """
+    missing = [name for name in data.names if name not in labels]
+    if missing:
+        raise DataError(f"this model does not know {', '.join(missing)}; the pictures say nothing about its accuracy")
+    return np.array([labels.index(name) for name in data.names])[data.labels]

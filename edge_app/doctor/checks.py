@@ -1,0 +1,324 @@
+"""What is wrong on this machine, and what to do: `edge-app doctor`. Each check is a function that yields findings."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge_app import __version__
+from edge_app.errors import ConfigError, EdgeAppError, ModelRefused
+from edge_app.settings import layers, sections
+from edge_app.system import board, process
+
+if TYPE_CHECKING:  # Nothing here may need numpy to be imported: it may be what is broken.
+    from edge_app.sources import Source
+
+State = Literal["ok", "warning", "problem"]
+
+IMPORT_LIMIT_S = 60.0  # picamera2 takes ten seconds on a small board.
+PICTURE_LIMIT_S = 8.0
+LITTLE_SPACE = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: which.
+        state: "problem" keeps edge-app from working, "warning" may.
+        says: what is the case.
+        remedy: what to do about it.
+    """
+
+    check: str
+    state: State
+    says: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined.
+
+    Attributes:
+        settings: as they are in force; defaults where they are wrong.
+        load: loads the model they name, see `classifier.load`.
+        stop: set to give up.
+        deadly: checks that found a library whose import ends or hangs the process; this one must not import it.
+    """
+
+    settings: Any
+    load: Callable[[Any, threading.Event], Any]
+    stop: threading.Event
+    deadly: set[str] = field(default_factory=set)
+
+
+def examine(
+    file: Path | None, for_service: bool, load: Callable[[Any, threading.Event], Any], stop: threading.Event
+) -> Iterator[Finding]:
+    """Run every check, one after the other; one that fails in a way nobody foresaw is a finding too.
+
+    Args:
+        file: the settings file; None for the usual one.
+        for_service: examine what a service would use.
+        load: loads the model that settings name.
+        stop: set to give up.
+    """
+    yield Finding("python", "ok", f"{platform.python_version()}, edge-app {__version__} on {board.name()}")
+    values, findings = _settings(file, for_service)
+    yield from findings
+    patient = Patient(_Values(**values), load, stop)
+    for check in (opencv, picamera2, runtime, model, camera, throttling, log_folder):
+        if stop.is_set():
+            return
+        try:
+            yield from check(patient)
+        except (EdgeAppError, ImportError) as error:
+            yield _of_error(check.__name__, error)
+        except Exception as error:  # noqa: BLE001  # the other checks are worth having all the same
+            yield Finding(check.__name__, "problem", f"the check failed: {error!r}", "please report this as a bug")
+
+
+class _Values(sections.CameraOptions, sections.ModelOptions, sections.OutputOptions):
+    """The settings that are examined."""
+
+    model_config = sections.CameraOptions.model_config | {"extra": "ignore"}
+
+
+def _settings(file: Path | None, for_service: bool) -> tuple[dict[str, Any], list[Finding]]:
+    try:
+        found = layers.load(file, for_service=for_service)
+    except ConfigError as error:
+        remedy = "mend it; 'edge-app config' prints what is in force"
+        wrong = [Finding("settings", "problem", line, remedy) for line in str(error).splitlines()]
+        return {}, wrong
+    changed = {setting.origin for setting in found.values()} - {"default", "default of the service"}
+    said = f"valid, from {', '.join(sorted(changed))}" if changed else "valid, all of them defaults"
+    return {name: setting.value for name, setting in found.items()}, [Finding("settings", "ok", said)]
+
+
+def opencv(patient: Patient) -> Iterator[Finding]:
+    """OpenCV imports, with the numpy that is there; only one of its wheels is installed."""
+    both = [name for name in ("opencv-python", "opencv-python-headless") if _is_installed(name)]
+    if len(both) == 2:
+        yield Finding(
+            "opencv",
+            "warning",
+            "opencv-python and opencv-python-headless are both installed; they overwrite each other's files",
+            "pip uninstall both, then install one of them",
+        )
+    yield _import("opencv", "edge_app.pictures.opencv", patient) or Finding(
+        "opencv", "ok", f"imports, with numpy {_version('numpy')}"
+    )
+
+
+def picamera2(patient: Patient) -> Iterator[Finding]:
+    """picamera2 imports, where it is installed."""
+    if importlib.util.find_spec("picamera2") is None:
+        return
+    yield _import("picamera2", "picamera2", patient) or Finding("picamera2", "ok", "imports")
+
+
+def runtime(patient: Patient) -> Iterator[Finding]:
+    """A TFLite runtime imports."""
+    name = patient.settings.runtime
+    wrong = _run(f"from edge_app.model.classifier import import_runtime; import_runtime({name!r})", "runtime", patient)
+    packages = [package for package in ("ai-edge-litert", "tflite-runtime") if _is_installed(package)]
+    yield wrong or Finding("runtime", "ok", ", ".join(f"{package} {_version(package)}" for package in packages))
+
+
+def model(patient: Patient) -> Iterator[Finding]:
+    """The model is what its card says, computes what it should, and runs in XNNPACK."""
+    settings = patient.settings
+    if "runtime" in patient.deadly:
+        yield _not_examined("model", "runtime")
+        return
+    classifier = patient.load(settings, patient.stop)
+    if classifier.card is None:
+        yield Finding(
+            "model", "warning", f"{settings.model} has no card: nothing to check it against", "see docs/training.md"
+        )
+    else:
+        yield _self_test(classifier, settings.model)
+    yield _delegation(classifier, settings.delegate)
+
+
+def _self_test(classifier: Any, name: str) -> Finding:
+    from edge_app.model import self_test
+
+    outcome = self_test.check(classifier, classifier.card.golden)
+    if outcome.worst_steps is None:
+        remedy = f"'edge-app models verify {name}' on ai-edge-litert, with XNNPACK, can compare them"
+        return Finding("model", "warning", f"{name}: checksum matches its card; {outcome}", remedy)
+    said = f"{name}: checksum and self-test match its card ({outcome.worst_steps} steps off on {outcome.kernels})"
+    return Finding("model", "ok", said)
+
+
+def _delegation(classifier: Any, wanted: str) -> Finding:
+    found = classifier.delegation
+    if wanted == "none":
+        return Finding("delegate", "warning", "turned off by the settings", "remove delegate = 'none'")
+    if found is None:
+        return Finding("delegate", "warning", f"{classifier.runtime} does not tell what XNNPACK runs")
+    if found.delegated == 0:
+        # Slow is what to expect of tflite-runtime with an int8 model; ai-edge-litert runs such models in XNNPACK.
+        is_expected = classifier.runtime.startswith("tflite-runtime")
+        return Finding(
+            "delegate",
+            "warning" if is_expected else "problem",
+            f"XNNPACK runs none of the {found.total} operators on {classifier.runtime}: several times slower",
+            "pip install ai-edge-litert",
+        )
+    state: State = "ok" if found.delegated == found.total else "warning"
+    remedy = None if state == "ok" else "an int8 model of common layers runs in it as a whole: see docs/training.md"
+    return Finding("delegate", state, f"XNNPACK runs {found} operators on {classifier.runtime}", remedy)
+
+
+def camera(patient: Patient) -> Iterator[Finding]:
+    """The source can be opened and shows a picture."""
+    settings = patient.settings
+    loads_picamera2 = settings.source.partition(":")[0] in ("auto", "picamera")
+    for library in ("opencv", "picamera2") if loads_picamera2 else ("opencv",):
+        if library in patient.deadly:
+            yield _not_examined("camera", library)
+            return
+    from edge_app import sources  # loads OpenCV, which may be what is broken
+    from edge_app.sources import Request
+
+    request = Request(rotate=settings.rotate, flip=settings.flip, needs_camera=True, stop=patient.stop)
+    source = sources.connect(settings.source, request)
+    try:
+        yield _first_picture(source)
+    finally:
+        source.close()
+
+
+def _first_picture(source: Source) -> Finding:
+    from edge_app.records import Frame, Outage
+
+    ends_s, reason = time.monotonic() + PICTURE_LIMIT_S, "nothing came"
+    for item in source:
+        if isinstance(item, Frame):
+            pixels = item.picture.rgb()
+            return Finding("camera", "ok", f"{source.name} shows {pixels.shape[1]}x{pixels.shape[0]} pixels")
+        if isinstance(item, Outage):
+            reason = item.reason
+        if time.monotonic() > ends_s:
+            break
+    return Finding("camera", "problem", f"{source.name} shows no picture: {reason}", "check cable and power")
+
+
+_REMEDIES = {
+    "under-voltage": "use the power supply made for the board, and a short cable",
+    "frequency capped": "use the power supply made for the board, and cool it",
+    "throttled": "cool the board: a heat sink, a fan, air",
+    "soft temperature limit": "cool the board: a heat sink, a fan, air",
+}
+
+
+def throttling(patient: Patient) -> Iterator[Finding]:
+    """The board has power and is cool enough, where it tells."""
+    found = board.throttling()
+    if found is None:
+        return
+    for word in found.now:
+        yield Finding("board", "problem", f"{word} right now", _REMEDIES[word])
+    for word in set(found.since_start) - set(found.now):
+        yield Finding("board", "warning", f"{word} at some time since the start", _REMEDIES[word])
+    if not found.now and not found.since_start:
+        yield Finding("board", "ok", "never slowed down since the start")
+
+
+def log_folder(patient: Patient) -> Iterator[Finding]:
+    """The log can be written, and there is room for it."""
+    if patient.settings.log in (None, "-"):
+        return
+    path = Path(patient.settings.log).absolute()
+    try:
+        is_writable = os.access(path if path.exists() else path.parent, os.W_OK)
+        free = shutil.disk_usage(path.parent).free if is_writable else 0
+    except PermissionError:  # the service's own folder
+        yield Finding("log", "warning", f"{path} may not be looked at", "run this with sudo")
+        return
+    if not is_writable:
+        yield Finding("log", "problem", f"{path} cannot be written", "choose another file, or make the folder writable")
+        return
+    if free < LITTLE_SPACE:
+        yield Finding("log", "warning", f"{free / 2**20:.0f} MiB are free for {path}", "make room, or lower log_max_mb")
+    else:
+        yield Finding("log", "ok", f"{path}, {free / 2**30:.1f} GiB free")
+
+
+def _import(check: str, module: str, patient: Patient) -> Finding | None:
+    """Import in a child process: what crashes, or is built for another numpy, does not take the doctor along."""
+    return _run(f"import {module}", check, patient)
+
+
+def _run(code: str, check: str, patient: Patient) -> Finding | None:
+    ended = process.run_child([sys.executable, "-c", code], patient.stop, IMPORT_LIMIT_S)
+    if ended.code == 0:
+        return None
+    if ended.code is None:
+        patient.deadly.add(check)
+        return Finding(check, "problem", f"does not import within {IMPORT_LIMIT_S:.0f} s", "restart the machine")
+    if ended.code < 0:
+        patient.deadly.add(check)
+        return Finding(check, "problem", f"crashes on import (signal {-ended.code})", "install it again")
+    said = (ended.said.strip().splitlines() or ["does not import"])[-1].partition(": ")[2] or ended.said.strip()
+    return _clash(check, said) if _is_clash(ended.said) else _of_error(check, EdgeAppError(said))
+
+
+def _not_examined(check: str, library: str) -> Finding:
+    return Finding(check, "warning", f"not examined: it needs {library}, see above", f"mend {library} first")
+
+
+# What numpy and its users say when an extension was built for another major version.
+_CLASH = ("numpy.dtype size changed", "_ARRAY_API not found", "compiled using NumPy", "numpy.core.multiarray failed")
+
+
+def _is_clash(said: str) -> bool:
+    return any(word in said for word in _CLASH)
+
+
+def _clash(check: str, said: str) -> Finding:
+    # What our own message advises is dropped: it is for a library that is missing.
+    remedy = (
+        "two builds of numpy meet: where apt brings picamera2 or OpenCV, use them and apt's numpy (make the "
+        "environment with --system-site-packages and without pip's OpenCV); else pip install --upgrade numpy "
+        "and what uses it"
+    )
+    return Finding(check, "problem", f"numpy clash: {said.partition('; ')[0]}", remedy)
+
+
+def _of_error(check: str, error: Exception) -> Finding:
+    """Split a message of ours, which says what is wrong and, behind a semicolon, what to try."""
+    if _is_clash(str(error)):
+        return _clash(check, str(error))
+    says, _, remedy = str(error).replace("\n", " ").partition("; ")
+    if not remedy and isinstance(error, ModelRefused):
+        remedy = "install edge-app again, or name another model"
+    if not remedy and isinstance(error, ImportError):
+        remedy = "install what is missing"
+    return Finding(check, "problem", says, remedy or None)
+
+
+def _is_installed(package: str) -> bool:
+    return _version(package) is not None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,160 @@
+"""A patch becomes scores: the TFLite runtime with the XNNPACK delegate; quantise in, dequantise out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app.errors import ModelRefused
+from edge_app.metering import Lap, no_lap
+from edge_app.model.runtime import Options, count_delegated, import_runtime, load_interpreter, version_of
+from edge_app.model.store import Model, read
+from edge_app.model.tensors import DTYPES, input_range, input_shape, input_table
+from edge_app.model.trial import try_in_child
+from edge_app.records import Pixels, Scores
+
+log = logging.getLogger(__name__)
+# Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
+_TINY_PROBABILITY = 1e-7
+
+
+class Classifier:
+    """One model, loaded and ready.
+
+    Args:
+        model: from `model_card.read`; one that no card vouches for is tried in a child process first.
+        options: how to run it.
+        stop: set to give the trial up.
+
+    Attributes:
+        name: the model's.
+        path: the file it was read from.
+        card: the model's, if it has one.
+        shape: height and width of the patch.
+        labels: one for each score.
+        delegation: None where it cannot be found out.
+        runtime: name and version of the runtime.
+
+    Raises:
+        ModelRefused: the model does not load, or is no image classifier with these labels.
+        DependencyMissing: no runtime is installed.
+    """
+
+    def __init__(self, model: Model, options: Options = Options(), stop: threading.Event | None = None) -> None:
+        if model.card is None:
+            try_in_child(model, options, stop or threading.Event())
+        self.name, self.path, self.card = model.name, model.path, model.card
+        package, module = import_runtime(options.runtime)
+        self.runtime = f"{package} {version_of(module)}"
+        self._interpreter = load_interpreter(module, model, options)
+        self._input = _only(self._interpreter.get_input_details(), "input", model)
+        self._output = _only(self._interpreter.get_output_details(), "output", model)
+        self.shape = input_shape(self._input, model)
+        self.labels = _checked_labels(self._output, model)
+        self.delegation = count_delegated(self._interpreter)
+        self._table = input_table(self._input, input_range(self._input, model, options), model)
+        self._buffer = np.empty(self._input["shape"], self._input["dtype"])
+        self._is_offset = self._input["dtype"] == np.int8 and bool(
+            np.array_equal(self._table, np.arange(-128, 128, dtype=np.int8))
+        )
+        self._is_probabilities = self._says_probabilities(model)
+        # Of each of the 256 values of an 8-bit output, in the order of its bits: one look-up instead of arithmetic.
+        bits, dtype = np.arange(256, dtype=np.uint8), self._output["dtype"]
+        self._reals = self._as_logits(bits.view(dtype)) if np.dtype(dtype).itemsize == 1 else None
+        log.info(
+            "%s: %s, XNNPACK runs %s operators", model.name, self.runtime, self.delegation or "an unknown number of"
+        )
+        if options.delegate == "xnnpack" and self.delegation is not None and self.delegation.delegated == 0:
+            log.warning(
+                "%s gives none of this model's operators to XNNPACK: it runs on the plain, slower kernels", self.runtime
+            )
+
+    def scores(self, patch: Pixels, lap: Lap = no_lap) -> Scores:
+        """Run the model on one patch.
+
+        Args:
+            patch: (height, width, 3) uint8, RGB, of `shape`.
+            lap: told when the tensor is filled, and when the network is done.
+
+        Returns:
+            (classes,) float32 logits; those of a model that ends in softmax are the logarithms of its outputs.
+        """
+        output = self.raw(patch, lap)
+        if self._reals is None:
+            return self._as_logits(output)
+        return self._reals[output.view(np.uint8)]
+
+    def raw(self, patch: Pixels, lap: Lap = no_lap) -> npt.NDArray[Any]:
+        """Run the model on one patch and return its output tensor, (classes,), not dequantised."""
+        if self._is_offset:
+            # pixel - 128 in int8 is the pixel with its top bit flipped: no arithmetic at all.
+            np.bitwise_xor(patch, 0x80, out=self._buffer[0].view(np.uint8))
+        else:
+            np.take(self._table, patch, out=self._buffer[0])
+        self._interpreter.set_tensor(self._input["index"], self._buffer)
+        lap("quantise")
+        self._interpreter.invoke()
+        lap("invoke")
+        return self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+
+    def _as_logits(self, output: npt.NDArray[Any]) -> Scores:
+        real = _dequantised(output, self._output)
+        return np.log(real + _TINY_PROBABILITY) if self._is_probabilities else real
+
+    def _says_probabilities(self, model: Model) -> bool:
+        if model.card is not None:
+            return model.card.output == "probabilities"
+        output = _dequantised(self.raw(golden_patch(self.shape)), self._output)
+        # Softmax outputs are nowhere negative and sum to one; in 8 bits each may be half a step (1/512) off.
+        return bool(output.min() >= 0 and abs(output.sum() - 1) < 0.002 * len(output) + 0.01)
+
+
+def _dequantised(output: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArray[np.float32]:
+    """Return real values: what is stored less the zero point, times the scale."""
+    scale, zero_point = details["quantization"]
+    real = output.astype(np.float32)
+    return (real - zero_point) * np.float32(scale) if scale > 0 else real
+
+
+def golden_patch(shape: tuple[int, int]) -> Pixels:
+    """Return the formula picture of the self-test, (height, width, 3) uint8. See `model_card.Golden`."""
+    count = shape[0] * shape[1] * 3
+    return ((np.arange(count) * 37 + 11) % 256).astype(np.uint8).reshape(*shape, 3)
+
+
+def _only(details: list[dict[str, Any]], what: str, model: Model) -> dict[str, Any]:
+    if len(details) != 1:
+        raise ModelRefused(f"{model.path} has {len(details)} {what}s; an image classifier has one")
+    found = details[0]
+    if found["dtype"] not in DTYPES:
+        kinds = ", ".join(np.dtype(dtype).name for dtype in DTYPES)
+        raise ModelRefused(f"{model.path}: {what} is {np.dtype(found['dtype']).name}; handled are {kinds}")
+    if found["dtype"] != np.float32 and not found["quantization"][0] > 0:
+        raise ModelRefused(f"{model.path}: quantised {what} without a scale")
+    return found
+
+
+def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
+    classes = int(np.prod(details["shape"]))
+    if not model.labels:
+        raise ModelRefused(f"{model.path} has no card and so no labels; name {classes} with --labels FILE, one a line")
+    if classes != len(model.labels):
+        raise ModelRefused(f"{model.path} has {classes} outputs, but {len(model.labels)} labels are given")
+    return model.labels
+
+
+def load(
+    name_or_path: str,
+    labels_file: str | os.PathLike[str] | None = None,
+    options: Options = Options(),
+    stop: threading.Event | None = None,
+) -> Classifier:
+    """Read, check and load a model. See `model_card.read` and `Classifier` for the errors."""
+    from pathlib import Path
+
+    return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options, stop)

@@ -1,0 +1,119 @@
+"""The TFLite runtime: which one, its interpreter for a model, and what its delegate took over."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from edge_app.errors import DependencyMissing, ModelRefused
+from edge_app.model.store import Model
+
+RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
+DelegateName = Literal["xnnpack", "none"]
+
+_MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run a model.
+
+    Attributes:
+        runtime: which package; "auto" takes ai-edge-litert, else tflite-runtime.
+        delegate: "none" runs the plain kernels, for comparison.
+        threads: of the runtime.
+        input_range: real values that pixels 0 and 255 become; None takes the card's, else deduces it.
+    """
+
+    runtime: RuntimeName = "auto"
+    delegate: DelegateName = "xnnpack"
+    threads: int = 1
+    input_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """How many of a model's operators XNNPACK took over."""
+
+    delegated: int
+    total: int
+
+    def __str__(self) -> str:
+        """Return it as "7/7"."""
+        return f"{self.delegated}/{self.total}"
+
+
+def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
+    """Import a runtime and return its package's name and its interpreter module.
+
+    Raises:
+        DependencyMissing: it is not installed, or does not import.
+    """
+    reasons = []
+    for package in _MODULES if name == "auto" else (name,):
+        try:
+            return package, importlib.import_module(_MODULES[package])
+        except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of numpy.
+            reasons.append(f"{package}: {error}")
+    raise DependencyMissing(
+        f"no TFLite runtime can be imported ({'; '.join(reasons)}); install one with 'pip install ai-edge-litert'"
+    )
+
+
+def version_of(runtime: ModuleType) -> str:
+    """Return the version of the package that a runtime's module belongs to."""
+    return str(getattr(sys.modules[runtime.__name__.partition(".")[0]], "__version__", "of unknown version"))
+
+
+def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
+    """Make the runtime's interpreter for a model, its tensors allocated.
+
+    Raises:
+        ModelRefused: the file does not load.
+    """
+    resolvers = module.OpResolverType
+    resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if options.delegate == "none" else resolvers.AUTO
+    try:
+        interpreter = module.Interpreter(
+            model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelRefused(f"{model.path} does not load: {first_line(error)}") from error
+    return interpreter
+
+
+def count_delegated(interpreter: Any) -> Delegation | None:
+    """Count the operators that a delegate replaced.
+
+    No public call tells. The list of operators holds the replaced ones and the DELEGATE operators that stand for
+    them, so the replaced ones are those between a DELEGATE's outputs and its inputs.
+
+    Returns:
+        The count, or None where this runtime does not list its operators.
+    """
+    try:
+        operators = interpreter._get_ops_details()
+    except AttributeError:
+        return None
+    delegates = [op for op in operators if op["op_name"] == "DELEGATE"]
+    ordinary = [op for op in operators if op["op_name"] != "DELEGATE"]
+    producers = {int(tensor): op for op in ordinary for tensor in op["outputs"]}
+    replaced: set[int] = set()
+    for delegate in delegates:
+        edge = {int(tensor) for tensor in delegate["inputs"]}
+        open_tensors = [int(tensor) for tensor in delegate["outputs"]]
+        while open_tensors:
+            op = producers.get(open_tensors.pop())
+            if op is not None and op["index"] not in replaced:
+                replaced.add(op["index"])
+                open_tensors += [int(tensor) for tensor in op["inputs"] if int(tensor) not in edge]
+    return Delegation(len(replaced), len(ordinary))
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,167 @@
+"""What a model file promises: its card; finding, reading and checking models before anything runs them.
+
+A model file is untrusted input: a mutated file can crash the process that loads it. So a file is read once, its size
+and SHA-256 are checked against its card, and a file that no card vouches for is first tried in a child process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge_app.errors import ModelRefused, closest
+from edge_app.model.card import Card
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file in memory, with what is known of it.
+
+    Attributes:
+        name: its card's name, else the file's.
+        path: where it was read from.
+        content: the file's bytes; what runs is these, not what the path holds later.
+        sha256: of `content`, hexadecimal.
+        labels: one for each output; empty where nobody named them.
+        card: its card, if it has one.
+    """
+
+    name: str
+    path: Path
+    content: bytes
+    sha256: str
+    labels: tuple[str, ...]
+    card: Card | None
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the models that are installed with the package."""
+    return Path(str(resources.files("edge_app.models")))
+
+
+def shipped() -> list[str]:
+    """Return the names of the models that are installed with the package."""
+    return sorted(path.stem for path in shipped_folder().glob("*.tflite"))
+
+
+def find(name_or_path: str) -> Path:
+    """Return the path of a shipped model by its name, or of a file.
+
+    Raises:
+        ModelRefused: there is neither.
+    """
+    if name_or_path in shipped():
+        return shipped_folder() / f"{name_or_path}.tflite"
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if path.exists():
+        raise ModelRefused(f"{path} is not a file; name a .tflite file or one of {', '.join(shipped())}")
+    close = closest(name_or_path, shipped())
+    hint = f"did you mean {close!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
+    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists; {hint}")
+
+
+def read(name_or_path: str, labels_file: Path | None = None) -> Model:
+    """Read a model and its card and check one against the other. Nothing of the file runs here.
+
+    Args:
+        name_or_path: name of a shipped model, or a .tflite file, whose card is the .json beside it.
+        labels_file: one label a line, for a model without a card; replaces the card's labels otherwise.
+
+    Raises:
+        ModelRefused: missing, too large, no TFLite file, not the file its card speaks of, or a bad card.
+    """
+    path = find(name_or_path)
+    content = _read_capped(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    card = _read_card(path.with_suffix(".json"))
+    if card is None:
+        name, labels = path.stem, tuple[str, ...]()
+        log.warning("%s has no card (%s): nothing vouches for it", path, path.with_suffix(".json").name)
+    else:
+        if card.file.sha256 != sha256:
+            raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
+        name, labels = card.name, tuple(card.labels)
+    return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
+
+
+def check_weights(path: Path, card: Card) -> bool:
+    """Hold the float weights beside a model against its card; return whether there are any.
+
+    Args:
+        path: of the .tflite file.
+        card: its card.
+
+    Raises:
+        ModelRefused: they are not the file that the card speaks of.
+    """
+    if card.weights is None:
+        return False
+    path = path.with_name(card.weights.name)
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return False  # they are for training; a device can do without
+    except OSError as error:
+        raise ModelRefused(f"cannot read float weights {path}: {error.strerror}") from error
+    if found != card.weights.sha256:
+        raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
+    return True
+
+
+def _read_capped(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelRefused(f"cannot read model {path}: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MiB, too large for a model here")
+    # FlatBuffers file identifier of the TFLite schema, bytes 4 to 8.
+    if content[4:8] != b"TFL3":
+        kind = "is empty" if not content else f"starts with {content[:8]!r}"
+        raise ModelRefused(f"{path} is no TFLite model: it {kind}")
+    return content
+
+
+def _read_card(path: Path) -> Card | None:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelRefused(f"cannot read model card {path}: {error}") from error
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelRefused(
+            f"model card {path} is wrong in {error.error_count()} places, first {place}: {first['msg']}; "
+            "'edge-app models show' prints what a card looks like"
+        ) from error
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read one label a line; blank lines at the end do not count.
+
+    Raises:
+        ModelRefused: the file cannot be read or holds no label.
+    """
+    try:
+        labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelRefused(f"cannot read labels {path}: {error}") from error
+    if not labels:
+        raise ModelRefused(f"{path} holds no labels; write one a line, in the order of the model's outputs")
+    return labels

@@ -1,0 +1,133 @@
+"""What systemd is told: ready, what state the service is in, that it makes progress. See sd_notify(3)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from edge_app.metering import STAGES, TOTAL, Stages
+from edge_app.records import Picture, Result
+from edge_app.sinks import Guard
+
+log = logging.getLogger(__name__)
+
+DEGRADED = "degraded"  # the status begins with it while there is no picture
+STATUS_PERIOD_S = 10.0  # for figures; a change of state is told at once
+
+
+class Notifier:
+    """A sink that speaks to systemd; silent where the process was not started by it.
+
+    The watchdog is fed by `progress` alone, which the loop calls for each item its source yields: a loop that hangs
+    in a camera, a model or a sink is not kept alive by a thread that knows nothing of it.
+
+    Args:
+        environment: has NOTIFY_SOCKET and WATCHDOG_USEC where systemd starts the process.
+        clock: monotonic seconds.
+    """
+
+    name = "systemd"
+    wants_picture = False
+
+    def __init__(
+        self, environment: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._guards: Sequence[Guard] = ()
+        self._clock = clock
+        self._address = _address(environment.get("NOTIFY_SOCKET", ""))
+        self._interval_s = _watchdog_s(environment) / 2
+        self._fed_s = self._told_s = -self._interval_s - STATUS_PERIOD_S
+        self._state = ""
+        self._stages = Stages()
+        self._is_ready = False
+
+    def watch(self, guards: Sequence[Guard], stages: Stages) -> None:
+        """Take note of the sinks whose failures belong in the status, and of where the time goes."""
+        self._guards, self._stages = guards, stages
+
+    def progress(self) -> None:
+        """Feed the watchdog, at half its interval."""
+        now_s = self._clock()
+        if self._interval_s and now_s - self._fed_s >= self._interval_s:
+            self._send("WATCHDOG=1")
+            self._fed_s = now_s
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Say READY at the first result, an outage included, and the state when it changes or its figures are old."""
+        if not self._address:
+            return
+        now_s = self._clock()
+        state = f"{result.verdict.state} {[guard.problem for guard in self._guards]}"
+        if state == self._state and now_s - self._told_s < STATUS_PERIOD_S:
+            return
+        self._state, self._told_s = state, now_s
+        problems = [f"{guard.name}: {guard.problem}" for guard in self._guards if guard.problem]
+        status = "; ".join([describe(result, self._stages.percentiles()), *problems])
+        is_sent = self._send(*([] if self._is_ready else ["READY=1"]), f"STATUS={status}")
+        self._is_ready = self._is_ready or is_sent
+
+    def say(self, status: str) -> None:
+        """Set the status until the next result."""
+        self._send(f"STATUS={status}")
+        self._state = ""
+
+    def close(self) -> None:
+        """Say that the end has begun."""
+        self._send("STOPPING=1")
+
+    def _send(self, *assignments: str) -> bool:
+        if not self._address:
+            return False
+        # Reasons and labels come from drivers, servers and model files: none of them may begin an assignment.
+        text = "\n".join("".join(c if c.isprintable() else "?" for c in each) for each in assignments)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.setblocking(False)  # classification waits for nobody
+                channel.sendto(text.encode(errors="replace"), self._address)
+        except OSError as error:  # systemd being busy; the watchdog has another half interval
+            log.info("systemd does not listen: %s", error)
+            return False
+        return True
+
+
+def describe(result: Result, last_minute: Mapping[str, Sequence[float]]) -> str:
+    """Say a result, and how long the frames of the last minute took, to a person who asks how things are.
+
+    Args:
+        result: the newest.
+        last_minute: from `metering.Stages.percentiles`.
+    """
+    verdict = result.verdict
+    if verdict.state == "outage":
+        return f"{DEGRADED}, no picture from {result.source}: {result.reason}"
+    seen = verdict.label if verdict.label is not None else "unknown"
+    dropped = f", {result.dropped} frames dropped" if result.dropped else ""
+    return f"{result.source}: {seen}, {result.fps:.1f} classifications/s{_times(last_minute)}{dropped}"
+
+
+def _times(last_minute: Mapping[str, Sequence[float]]) -> str:
+    if not last_minute:
+        return ""
+    total = " ".join(f"{name} {value:.1f}" for name, value in zip(_NAMES, last_minute[TOTAL], strict=True))
+    medians = {stage: last_minute[stage][0] for stage in STAGES}
+    shown = ", ".join(f"{stage} {value:.1f}" for stage, value in medians.items() if value >= _WORTH_SHOWING_MS)
+    return f", a frame takes {total} ms" + (f" ({shown})" if shown else "")
+
+
+_NAMES = ("p50", "p90", "p99", "max")
+_WORTH_SHOWING_MS = 0.05
+
+
+def _address(path: str) -> str:
+    return f"\0{path[1:]}" if path.startswith("@") else path
+
+
+def _watchdog_s(environment: Mapping[str, str]) -> float:
+    """Return the watchdog's interval in seconds; 0 for none, or one that is meant for another process."""
+    if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0.0
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 1e6 if microseconds.isdigit() else 0.0

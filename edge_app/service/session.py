@@ -1,0 +1,249 @@
+"""One run, from settings to exit code: open what they name, classify; as a service wait, reload, stay healthy."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from edge_app import pipeline, sinks, sources
+from edge_app.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    ConfigError,
+    DependencyMissing,
+    EdgeAppError,
+    ModelRefused,
+    StartError,
+    UsageError,
+)
+from edge_app.metering import Stages
+from edge_app.model import store
+from edge_app.model.classifier import Classifier
+from edge_app.model.decision import Decision, Rules
+from edge_app.pictures import preprocess
+from edge_app.service.health import Health
+from edge_app.service.notify import Notifier
+from edge_app.service.waiting import PatientSource
+from edge_app.settings import sections
+from edge_app.settings.flags.run import Run
+from edge_app.sinks import Guard
+from edge_app.sinks import Request as SinkRequest
+from edge_app.sources import Request, Source
+from edge_app.system import process
+from edge_app.system.masking import masked
+
+log = logging.getLogger("edge_app")
+
+Load: TypeAlias = Callable[[Run, threading.Event], Classifier]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be refused before anything is closed for it.
+
+    Attributes:
+        settings: of the run.
+        classifier: the model they name, loaded.
+    """
+
+    settings: Run
+    classifier: Classifier
+
+
+class Reloading:
+    """Settings and model are read again in a thread, while the run goes on with the old ones.
+
+    Args:
+        reread: reads the settings from where they came from.
+        load: loads the model they name.
+        stop: set to give up.
+    """
+
+    def __init__(self, reread: Callable[[], Run], load: Load, stop: threading.Event) -> None:
+        self._reread, self._load, self._stop = reread, load, stop
+        self._prepared: Prepared | None = None
+        self._one_at_a_time = threading.Lock()
+        self.is_due = threading.Event()
+
+    def begin(self) -> None:
+        """Begin to read and check; the thread that calls this has signals to wait for."""
+        threading.Thread(target=self._prepare, name="reload", daemon=True).start()
+
+    def _prepare(self) -> None:
+        with self._one_at_a_time:
+            log.info("reading settings and model again")
+            try:
+                self._prepared = prepare(self._reread(), self._load, self._stop)
+            except EdgeAppError as error:
+                refuse(error)
+            else:
+                self.is_due.set()
+
+    def take(self) -> Prepared:
+        """Return what was prepared last."""
+        self.is_due.clear()
+        assert self._prepared is not None  # noqa: S101  # narrows the type; `is_due` was set
+        return self._prepared
+
+
+def refuse(error: EdgeAppError) -> None:
+    """Say why a reload changes nothing."""
+    for line in str(error).splitlines():
+        log.error("%s", line)
+    log.error("reload refused; going on as before")
+
+
+def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: Load) -> int:
+    """Run until stopped; as a service, with new settings whenever SIGHUP brings good ones.
+
+    Args:
+        settings: of the run.
+        stop: set to end it.
+        reread: reads the settings anew.
+        load: loads the model that settings name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        EdgeAppError: see `classifier.load`, `sources.connect`, `sinks.connect` and `Health`.
+    """
+    reloading = Reloading(reread, load, stop)
+    if settings.service:
+        process.on_hangup(reloading.begin)
+    good = wanted = prepare(settings, load, stop)
+    with closing(Notifier()) as notifier:
+        while True:
+            try:
+                code = attend(wanted, notifier, stop, reloading.is_due)
+                good = wanted
+            except (UsageError, ConfigError, StartError) as error:
+                if wanted is good:
+                    raise
+                refuse(error)
+                wanted = good
+                continue
+            if stop.is_set() or not reloading.is_due.is_set():
+                return code
+            wanted = reloading.take()
+
+
+def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
+    """Load the model, and check what can be checked without a camera.
+
+    Raises:
+        ModelRefused: the model is damaged, or not trusted enough for a service.
+        UsageError: the crop is none.
+    """
+    preprocess.parse_crop(settings.crop)
+    if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
+        raise ModelRefused(
+            f"{settings.model} has no card, so nothing vouches for it; a service runs it only with 'trusted = true' "
+            "below [model] in its settings"
+        )
+    return Prepared(settings, load(settings, stop))
+
+
+def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interrupt: threading.Event) -> int:
+    """Open sinks and source, classify until the end, and say what was done.
+
+    Everything that can be refused is opened before the first frame, the camera last: it is the slowest.
+    """
+    settings, model = prepared.settings, prepared.classifier
+    crop, stages = preprocess.parse_crop(settings.crop), Stages()
+    with ExitStack() as resources:
+        guards = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stages, stop)]
+        source = resources.enter_context(closing(_source(settings, model, guards, stop)))
+        decision = Decision(model.labels, _rules(settings, model, source))
+        log.info(
+            "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
+        )
+        notifier.watch(guards, stages)
+        health = Health(notifier, settings.memory_max if settings.service else None)
+        limits = pipeline.Limits(
+            settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress, stages
+        )
+        process.begin_collection()
+        summary = pipeline.run(source, model, decision, [*guards, notifier], crop, limits)
+        dropped = source.dropped
+    is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
+    log.warning(
+        "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
+    )
+    if summary.known:
+        log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
+    return EXIT_FAILED if is_failure else EXIT_OK
+
+
+def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: threading.Event) -> Source:
+    wants_full = any(sink.wants_picture for sink in guards) or settings.crop[0].isdigit()
+    request = Request(
+        min_side_px=preprocess.min_side_px(model.shape),
+        wants_full=wants_full,  # a crop given in pixels means pixels of a usual size, not of the smallest mode
+        size_px=sections.pixels(settings.size) if settings.size else None,
+        fps=settings.fps,
+        rotate=settings.rotate,
+        flip=settings.flip,
+        rate_hz=settings.rate,
+        needs_camera=settings.service,
+        is_realtime=settings.realtime,
+        stop=stop,
+    )
+    if settings.service:
+        return PatientSource(settings.source, lambda: sources.connect(settings.source, request), stop)
+    return sources.connect(settings.source, request)
+
+
+def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
+    request = SinkRequest(
+        when=settings.log_when,
+        period_s=settings.log_period,
+        max_bytes=int(settings.log_max_mb * 2**20),
+        max_age_s=settings.log_max_days * 86400 if settings.log_max_days else math.inf,
+        keep=settings.log_keep,
+        sync_s=settings.log_sync,
+        stages=stages,
+        stop=stop,
+    )
+    wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
+    for text in wanted:
+        yield Guard(sinks.connect(text, request))
+    if settings.preview == "window":
+        try:
+            yield Guard(sinks.connect("window", request))
+            return
+        except (StartError, DependencyMissing) as error:
+            log.warning("no preview: %s; results go to %s", error, _destination(settings))
+    if _destination(settings) == _STDOUT:
+        yield Guard(sinks.connect("log:-", replace(request, when="change")))
+
+
+_STDOUT = "stdout whenever they change (--log FILE keeps all)"
+
+
+def _destination(settings: Run) -> str:
+    """Say where results go when no window shows them: a run never stays without a word."""
+    if settings.log or settings.sink:
+        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(masked, settings.sink)])
+    return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
+
+
+def _rules(settings: Run, model: Classifier, source: Source) -> Rules:
+    card = model.card
+    usual = Rules()
+    enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
+    leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
+    if leave > enter:
+        raise UsageError(f"--leave {leave} is above --enter {enter}; a label would be dropped as soon as it is named")
+    return Rules(
+        temperature=card.temperature if card else usual.temperature,
+        enter=enter,
+        leave=leave,
+        smoothing_s=settings.smoothing if source.is_sequence else 0.0,
+    )

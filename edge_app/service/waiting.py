@@ -1,0 +1,177 @@
+"""Waiting for a camera that is not there yet: what a service does where a run from the command line gives up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge_app.errors import CameraHung, SourceError
+from edge_app.records import Frame, Outage
+from edge_app.sources import Source
+from edge_app.system.masking import masked
+
+log = logging.getLogger(__name__)
+
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+SETTLING_S = 0.5  # A new device node belongs to root alone until udev has seen it.
+PERIOD_S = 1.0  # Between two outages.
+QUIET_S = 3.0  # An opening is no outage until it has taken this long.
+POLL_S = 0.25
+HUNG_S = 90.0  # Longer than any opening that ends by itself.
+DEVICES = Path("/dev")
+
+
+class PatientSource:
+    """A `Source` that tries to connect until it succeeds; until then it yields outages.
+
+    Attempts get rarer, up to one in 30 s; when a device node has appeared or vanished one follows at once, and they are
+    frequent again: udev may need longer for it than we do. Each runs in a thread of its own, for opening may block.
+
+    Args:
+        text: what selects the source; names and messages have it without passwords.
+        connect: opens the source.
+        stop: set to end.
+        clock: monotonic seconds.
+
+    Raises:
+        UsageError: there will never be such a source.
+        DependencyMissing: a package for it is not installed.
+        CameraHung: an attempt does not come back.
+    """
+
+    is_live = True
+
+    def __init__(
+        self,
+        text: str,
+        connect: Callable[[], Source],
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._text, self._connect, self._stop, self._clock = masked(text), connect, stop, clock
+        self._source: Source | None = None
+        self._attempt: _Attempt | None = None
+        self._begun_s = clock()
+        self._reason = "opening the camera"
+
+    @property
+    def name(self) -> str:
+        """The string that selects the source; as it was given, but for passwords, until it is open."""
+        return self._source.name if self._source else self._text
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether smoothing makes sense; a camera is expected until something is open."""
+        return self._source.is_sequence if self._source else True
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost so far."""
+        return self._source.dropped if self._source else 0
+
+    def __iter__(self) -> Iterator[Frame | Outage]:
+        """Yield outages until the source is open, then what it yields."""
+        failures, quiet_s = 0, QUIET_S
+        while self._source is None and not self._stop.is_set():
+            nodes = _nodes()  # before the attempt: a device that appears during it, too late to be found, is a change
+            self._attempt = _Attempt(self._connect)
+            yield from self._outages_until(self._attempt.done.is_set, quiet_s)
+            if self._attempt.done.is_set():
+                self._source = self._attempt.source
+                self._blame(self._attempt.error)
+            if self._source is None:
+                pause = _Pause(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)], nodes, self._clock)
+                yield from self._outages_until(pause.is_over)
+                failures, quiet_s = 0 if pause.has_changed else failures + 1, 0.0
+        if self._source is not None:
+            yield from self._source
+
+    def close(self) -> None:
+        """Close what is open, or what will be when an attempt that goes on succeeds."""
+        if self._attempt is not None:
+            self._attempt.give_back()
+
+    def _blame(self, error: Exception | None) -> None:
+        if error is None:
+            return
+        if not isinstance(error, SourceError):
+            raise error
+        if str(error) != self._reason:
+            log.warning("%s: %s; waiting for it", self._text, error)
+        self._reason = str(error)
+
+    def _outages_until(self, is_over: Callable[[], bool], quiet_s: float = 0.0) -> Iterator[Outage]:
+        begun_s = self._clock()
+        due_s = begun_s + quiet_s
+        while not is_over() and not self._stop.wait(POLL_S):
+            now_s = self._clock()
+            if now_s - begun_s > HUNG_S:
+                raise CameraHung(f"{self._text}: opening it has not ended for {now_s - begun_s:.0f} s")
+            if now_s >= due_s:
+                due_s = now_s + PERIOD_S
+                yield Outage(self._reason, self._begun_s, now_s)
+
+
+class _Pause:
+    """Time between two attempts; shorter when devices have come or gone, and settled.
+
+    Args:
+        length_s: if nothing changes.
+        nodes: that there were when the attempt before it began.
+        clock: monotonic seconds.
+
+    Attributes:
+        has_changed: whether devices have come or gone.
+    """
+
+    def __init__(self, length_s: float, nodes: frozenset[str], clock: Callable[[], float]) -> None:
+        self._clock, self._ends_s, self._nodes = clock, clock() + length_s, nodes
+        self.has_changed = False
+
+    def is_over(self) -> bool:
+        """Look at the devices and at the clock."""
+        if self._nodes != (found := _nodes()):
+            self._nodes, self.has_changed = found, True
+            self._ends_s = min(self._ends_s, self._clock() + SETTLING_S)
+        return self._clock() >= self._ends_s
+
+
+class _Attempt:
+    """One try to connect, in a thread."""
+
+    def __init__(self, connect: Callable[[], Source]) -> None:
+        self.done = threading.Event()
+        self.source: Source | None = None
+        self.error: Exception | None = None
+        self._lock, self._is_unwanted = threading.Lock(), False
+        threading.Thread(target=self._run, args=(connect,), name="connect", daemon=True).start()
+
+    def _run(self, connect: Callable[[], Source]) -> None:
+        try:
+            source = connect()
+        except Exception as error:  # noqa: BLE001  # raised again by who waits
+            self.error = error
+        else:
+            with self._lock:
+                self.source = source
+            if self._is_unwanted:
+                source.close()
+        self.done.set()
+
+    def give_back(self) -> None:
+        """Close the source, now or as soon as it is open."""
+        with self._lock:
+            self._is_unwanted = True
+            source = self.source
+        if source is not None:
+            source.close()
+
+
+def _nodes() -> frozenset[str]:
+    try:
+        return frozenset(node.name for node in DEVICES.iterdir())
+    except OSError:
+        return frozenset()

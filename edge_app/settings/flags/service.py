@@ -1,0 +1,63 @@
+"""Flags of `edge-app service`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import CliSubCommand
+
+from edge_app.settings.flags._base import Command, Group
+
+
+class ServiceInstall(Command):
+    """Install edge-app as a systemd service, start it and see that it runs.
+
+    Builds an environment of its own in /opt/edge-app (on a Raspberry Pi one that sees apt's picamera2 and OpenCV),
+    writes an example configuration to /etc/edge-app/config.toml unless there is one, installs the unit, enables and
+    starts it. Installing again brings a newer edge-app in; what runs is replaced only when the new one has proved
+    itself.
+
+    Examples:
+      sudo .venv/bin/edge-app service install
+      sudo .venv/bin/edge-app service install --wheels /media/usb/wheels    without a network
+      sudo .venv/bin/edge-app service install --network                    for rtsp:// and http:// sources
+    """
+
+    from_: Path | None = Field(
+        None, alias="from", description="checkout or wheel of edge-app; default: what this one was installed from"
+    )
+    wheels: Path | None = Field(None, description="folder of wheels to install everything from, without a network")
+    network: bool = Field(False, description="open the sandbox for this machine and local networks")
+
+
+class ServiceUninstall(Command):
+    """Stop and remove the service; its logs stay.
+
+    Examples:
+      sudo edge-app service uninstall
+      sudo edge-app service uninstall --purge
+    """
+
+    purge: bool = Field(False, description="remove the logs as well")
+
+
+class ServiceStatus(Command):
+    """Say in words how the service is doing; exit code 0 if it runs, 1 if not, 3 if it is not installed.
+
+    Examples:
+      edge-app service status
+    """
+
+
+class Service(Group):
+    """Install, uninstall or look at the systemd service.
+
+    Examples:
+      sudo .venv/bin/edge-app service install
+      edge-app service status
+    """
+
+    install: CliSubCommand[ServiceInstall]
+    uninstall: CliSubCommand[ServiceUninstall]
+    status: CliSubCommand[ServiceStatus]

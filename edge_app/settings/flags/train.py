@@ -1,0 +1,49 @@
+"""Flags of `edge-app train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edge_app.settings.flags._base import Command
+
+
+class Train(Command):
+    """Train a network on labelled pictures, quantise it to int8, measure it, write it with its card.
+
+    Broken off, by Ctrl-C or a power cut, the same command goes on after the last finished epoch, and ends with the
+    same file. Recipes: base (the default), nano (small and quick), lecture, lecture-dense. Writes NAME.tflite (what
+    runs), NAME.json (its card), NAME.safetensors (float weights, to go on from).
+
+    Examples:
+      edge-app train --recipe nano --data ../shared/cifar10
+      edge-app train --data pictures/fruit --size 96                a folder train/LABEL/*.jpg
+      edge-app train --data pictures/fruit --from cifar10-base      fine-tune: a few pictures do
+      edge-app run --model trained/fruit-base.tflite
+    """
+
+    recipe: str = Field("base", description="base, nano, lecture or lecture-dense")
+    data: Path | None = Field(
+        None,
+        description="CIFAR-10's folder or archive, or a folder train/LABEL/*.jpg; "
+        "default: $EDGE_APP_CIFAR10, else CIFAR-10 is downloaded",
+    )
+    out: Path = Field(Path("trained"), description="folder for what is made, and for the checkpoint")
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$", description="name of the model; default: DATA-RECIPE")
+    epochs: int | None = Field(None, gt=0, description="passes over the training pictures; default: the recipe's")
+    seed: int = Field(1, ge=0, lt=2**32, description="fixes initial weights, order and augmentation")
+    size: int | None = Field(
+        None, ge=32, le=512, description="side of the model's input, pixels; default: 32, or that of --from"
+    )
+    from_: str | None = Field(
+        None, alias="from", description="go on from a shipped model's weights, or from a .safetensors file"
+    )
+    rate: float | None = Field(
+        None, gt=0, le=10, description="share of the recipe's learning rates; default: 1, or 0.2 with --from"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    threads: int | None = Field(None, ge=1, description="threads of the CPU; default: one for each core")
+    restart: bool = Field(False, description="begin anew, whatever was broken off before")
+    reference: list[Path] = Field([], description=".tflite file whose latency the card compares; may be repeated")

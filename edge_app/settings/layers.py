@@ -1,0 +1,173 @@
+"""Where settings come from: defaults < TOML file < environment; `command_line` puts the flags on top."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edge_app.errors import ConfigError, closest
+from edge_app.settings.sections import SECTION_OF, SECTIONS
+from edge_app.system.masking import masked_value
+
+PREFIX = "EDGE_APP_"
+# Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
+RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value and where it came from: "default", a file's name, or a variable's."""
+
+    value: Any
+    origin: str
+
+
+def load(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ, for_service: bool = False
+) -> dict[str, Setting]:
+    """Read file and environment; report everything that is wrong with them at once.
+
+    Args:
+        file: the settings file; by default what `EDGE_APP_CONFIG` names, else the user's own if it exists.
+        environment: variables.
+        for_service: begin from a service's defaults.
+
+    Returns:
+        Field name to setting, for every field of every section, defaults included.
+
+    Raises:
+        ConfigError: one line for each thing that is wrong, with a suggestion where there is one.
+    """
+    path = file or _usual_file(environment)
+    problems: list[str] = []
+    settings = {name: Setting(value, "default") for name, value in _defaults()}
+    if for_service:
+        settings |= {name: Setting(value, "default of the service") for name, value in _of_service(environment)}
+    if path is not None:
+        settings |= _checked(_from_file(path, problems), problems)
+    settings |= _checked(_from_environment(environment, problems), problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def _defaults() -> Iterator[tuple[str, Any]]:
+    for section in SECTIONS.values():
+        for name, field in section.model_fields.items():
+            yield name, field.get_default()
+
+
+def _of_service(environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield what a service does otherwise: nobody looks, and a line a frame would wear an SD card out."""
+    yield "preview", "none"
+    yield "log_when", "change"
+    if environment.get("LOGS_DIRECTORY"):  # systemd.exec(5)
+        yield "log", str(Path(environment["LOGS_DIRECTORY"].split(":")[0], "results.jsonl"))
+
+
+def _usual_file(environment: Mapping[str, str]) -> Path | None:
+    if environment.get("EDGE_APP_CONFIG"):
+        return Path(environment["EDGE_APP_CONFIG"])
+    home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/nonexistent"), ".config")
+    path = Path(home, "edge-app", "config.toml")
+    try:
+        return path if path.is_file() else None
+    except PermissionError:  # A home that is somebody else's, as of a user made for a service, holds no settings.
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A value as it was written, and how a message names the place."""
+
+    value: Any
+    origin: str
+    place: str
+
+
+def _from_file(path: Path, problems: list[str]) -> dict[str, _Raw]:
+    import tomllib  # where there is a file
+
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: not TOML: {error}")
+        return {}
+    found: dict[str, _Raw] = {}
+    for table, content in tables.items():
+        if table not in SECTIONS or not isinstance(content, dict):
+            problems.append(f"{path}: {_unknown_table(table)}")
+            continue
+        for key, value in content.items():
+            if key in SECTIONS[table].model_fields:
+                found[key] = _Raw(value, str(path), f"{path}: [{table}] {key}")
+            else:
+                problems.append(f"{path}: {_unknown_key(table, key)}")
+    return found
+
+
+def _unknown_table(name: str) -> str:
+    if name in SECTIONS:
+        return f"{name!r} is a section, not a value; write [{name}] and its keys below"
+    if name in SECTION_OF:
+        return f"{name!r} stands outside its section; write it below [{SECTION_OF[name]}]"
+    close = closest(name, SECTIONS)
+    return f"unknown section [{name}]; " + (f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}")
+
+
+def _unknown_key(table: str, key: str) -> str:
+    if key in SECTION_OF:
+        return f"[{table}] {key} belongs to [{SECTION_OF[key]}]"
+    close = closest(key, SECTIONS[table].model_fields) or closest(key, SECTION_OF)
+    if close:
+        return f"unknown key [{table}] {key}; did you mean [{SECTION_OF[close]}] {close}?"
+    return f"unknown key [{table}] {key}; known: {_listed(SECTIONS[table].model_fields)}"
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(names)
+
+
+def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, _Raw]:
+    known = {PREFIX + name.upper(): name for name in SECTION_OF}
+    found: dict[str, _Raw] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX) or variable in RESERVED:
+            continue
+        if variable in known:
+            value = text.split() if known[variable] == "sink" else text
+            found[known[variable]] = _Raw(value, variable, variable)
+        else:
+            close = closest(variable, known)
+            problems.append(f"unknown variable {variable}" + (f"; did you mean {close}?" if close else ""))
+    return found
+
+
+def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
+    """Validate values one section at a time; what is wrong goes to `problems`, the rest is returned."""
+    good: dict[str, Setting] = {}
+    for section in SECTIONS.values():
+        mine = {name: entry for name, entry in raw.items() if name in section.model_fields}
+        if not mine:
+            continue  # most of the time; building what checks a section costs more than the rest of this module
+        try:
+            checked = section.model_validate({name: entry.value for name, entry in mine.items()})
+        except ValidationError as error:
+            problems += [f"{mine[str(detail['loc'][0])].place}: {explain(detail)}" for detail in error.errors()]
+        else:
+            good |= {name: Setting(getattr(checked, name), entry.origin) for name, entry in mine.items()}
+    return good
+
+
+def explain(detail: Mapping[str, Any]) -> str:
+    """Return one of pydantic's errors in the words of a message: what was written, masked, and what is allowed."""
+    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{masked_value(detail['input'])!r} is wrong: {message}"

@@ -1,0 +1,248 @@
+"""Results as JSON lines in a file, or on stdout with `log:-`. One `write` a line; the schema is in docs/results.md."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import select
+import stat
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edge_app.errors import SinkError, StartError
+from edge_app.records import Picture, Result
+from edge_app.sinks._contract import Request, Sink
+from edge_app.sinks.log._choosing import Chooser
+from edge_app.sinks.log._ledger import Ledger
+from edge_app.sinks.log._syncer import Syncer
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.25  # How late a stop is noticed while nobody reads stdout.
+_TAIL_BYTES = 2**20  # More than a run writes between two commits of a file system.
+_LINE_START = b'{"time":"'
+# After these the file has to be opened anew: a disk that failed and came back, a file system mounted read-only.
+_DESCRIPTOR_IS_BAD = (errno.EBADF, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EROFS)
+
+
+def connect(request: Request) -> Sink:
+    """Open the log.
+
+    Raises:
+        StartError: the file cannot be written; it is named.
+    """
+    return Log(request)
+
+
+class Log:
+    """Appends one JSON object a line, and rotates FILE to FILE.1, FILE.2, ... before it grows too large."""
+
+    wants_picture = False
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._path = None if request.argument in ("-", "") else Path(request.argument)
+        self.name = f"log {self._path or 'on stdout'}"
+        self._chosen = Chooser(request.when, request.period_s)
+        told = None if request.when == "every" else request.stages
+        self._ledger = Ledger(told, request.period_s)
+        self._syncer = Syncer(request.sync_s if self._path else 0)
+        self._descriptor = -1
+        self._begun_s: float | None = None  # the first line written to the present file, monotonic clock
+        self._is_rotation_broken = False
+        try:
+            self._descriptor = self._open()
+        except OSError as error:
+            raise StartError(
+                f"cannot write the log {self._path}: {error.strerror}; choose another file with --log"
+            ) from error
+
+    def emit(self, result: Result, picture: Picture | None) -> None:
+        """Write the result if it is one of those wanted."""
+        self._ledger.saw(result)
+        if not self._chosen.wants(result):
+            return
+        try:
+            if self._descriptor < 0:
+                self._descriptor = self._open()
+            line = encode(result, **self._ledger.owed(result))
+            self._rotate_before(len(line), result.done_s)
+            self._write(line)
+        except BrokenPipeError:
+            self._request.stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
+        except OSError as error:
+            if self._chosen.miss(result):
+                self._ledger.lost(result)
+            if error.errno in _DESCRIPTOR_IS_BAD:
+                self._let_go()
+            raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
+        self._chosen.remember(result)
+        self._ledger.written(result)
+        self._keep(result)
+
+    def close(self) -> None:
+        """Close the file; stdout stays open.
+
+        Raises:
+            SinkError: the disk did not keep the last lines.
+        """
+        try:
+            self._syncer.close()
+        except OSError as error:
+            raise self._not_kept(error) from error
+        finally:
+            self._let_go()
+
+    def _keep(self, result: Result) -> None:
+        self._begun_s = result.done_s if self._begun_s is None else self._begun_s
+        try:
+            self._syncer.written(self._descriptor)
+        except OSError as error:
+            raise self._not_kept(error) from error
+
+    def _not_kept(self, error: OSError) -> SinkError:
+        return SinkError(f"the disk does not keep {self._path}: {error.strerror}")
+
+    def _let_go(self) -> None:
+        if self._path is not None and self._descriptor >= 0:
+            with contextlib.suppress(OSError):  # A descriptor that is bad cannot be closed either.
+                os.close(self._descriptor)
+        self._descriptor, self._begun_s = -1, None
+        self._is_rotation_broken = False  # Perhaps only because of what made the descriptor bad.
+        self._syncer.changed_file()
+
+    def _open(self) -> int:
+        if self._path is None:
+            return 1
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            torn = mend_tail(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        if torn:
+            self._ledger.torn(torn)
+            logger.warning("%s ended in half a line (%d bytes, lost power?); cut off", self._path, torn)
+        return descriptor
+
+    def _write(self, line: bytes) -> None:
+        self._wait_for_reader()
+        written = os.write(self._descriptor, line)
+        try:
+            while written < len(line):  # Short: the disk is full, as the next attempt will say, or just made room.
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            try:
+                self._take_back(written)
+            except OSError:
+                self._let_go()  # Opening it anew mends its end; until then nothing may be appended.
+            raise
+
+    def _take_back(self, written: int) -> None:
+        """Cut the beginning of a line off again, so that every line in the file is whole."""
+        status = os.fstat(self._descriptor)
+        if stat.S_ISREG(status.st_mode):
+            os.ftruncate(self._descriptor, status.st_size - written)
+            os.lseek(self._descriptor, 0, os.SEEK_END)  # stdout may not be in append mode
+
+    def _wait_for_reader(self) -> None:
+        """Wait until a pipe takes a line; a program that reads no more must not keep the run from being stopped."""
+        while not select.select([], [self._descriptor], [], _POLL_S)[1]:
+            if self._request.stop.is_set():
+                raise BlockingIOError(errno.EAGAIN, "nobody reads it")
+
+    def _rotate_before(self, coming: int, now_s: float) -> None:
+        if self._path is None or self._is_rotation_broken:
+            return
+        size = os.fstat(self._descriptor).st_size
+        is_old = self._begun_s is not None and now_s - self._begun_s > self._request.max_age_s
+        if size == 0 or (size + coming <= self._request.max_bytes and not is_old):
+            return
+        try:
+            self._rename_all(self._path)
+        except OSError as error:
+            # Often a folder that may not be written to, with a file in it that may: better too large than lost.
+            self._is_rotation_broken = True
+            logger.warning("%s cannot be rotated (%s); it goes on growing", self._path, error.strerror)
+            return
+        self._let_go()
+        self._descriptor = self._open()
+
+    def _rename_all(self, path: Path) -> None:
+        names = [path, *(path.with_name(f"{path.name}.{n + 1}") for n in range(self._request.keep))]
+        for older, newer in reversed(list(zip(names[1:], names, strict=False))):
+            if newer.exists():
+                newer.replace(older)
+        if not self._request.keep:
+            path.unlink()
+
+
+def mend_tail(descriptor: int) -> int:
+    """Cut half a line, the mark of a lost write, off the end of a file; return how many bytes that was.
+
+    What was appended to it would be unreadable too. Only what began as one of our lines is cut: a file of another
+    kind, named by mistake, loses nothing, and gets the line end it lacks.
+    """
+    size = os.fstat(descriptor).st_size
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or size == 0:
+        return 0
+    tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+    torn = tail[tail.rfind(b"\n") + 1 :]
+    if not torn:
+        return 0
+    # After a power cut a file may end in zeros: its new length was stored, its content was not.
+    begun = torn.rstrip(b"\0")
+    is_ours = begun.startswith(_LINE_START) if begun else _LINE_START in tail
+    if not is_ours and (not begun or not _LINE_START.startswith(begun)):
+        os.write(descriptor, b"\n")
+        return 0
+    os.ftruncate(descriptor, size - len(torn))
+    return len(torn)
+
+
+def encode(result: Result, **more: Any) -> bytes:
+    """Return a result, and more fields, as one line."""
+    text = json.dumps(to_json(result) | more, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A file name that is no UTF-8 carries lone surrogates, which become JSON's own escapes.
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """Return a result as the documented object. Probabilities keep 4 decimals, milliseconds 3."""
+    verdict = result.verdict
+    line: dict[str, Any] = {
+        "time": _rfc3339(result.captured_unix_s),
+        "mono_s": round(result.captured_s, 6),
+        "boot_id": boot_id(),
+        "source": result.source,
+        "frame": result.frame,
+        "state": verdict.state,
+        "label": verdict.label,
+        "confidence": None if verdict.confidence is None else round(verdict.confidence, 4),
+        "top": [[label, round(probability, 4)] for label, probability in verdict.top],
+        "latency_ms": round(result.latency_ms, 3),
+        "age_ms": round((time.monotonic() - result.captured_s) * 1e3, 3),
+        "fps": round(result.fps, 2),
+        "dropped": result.dropped,
+    }
+    optional = {"name": result.name, "truth": result.truth, "reason": result.reason}
+    return line | {key: value for key, value in optional.items() if value is not None}
+
+
+def _rfc3339(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def boot_id() -> str | None:
+    """Return the kernel's id of this boot; monotonic times compare only within one. None where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,43 @@
+"""Which results a log keeps."""
+
+from __future__ import annotations
+
+from edge_app.records import Result
+from edge_app.sinks._contract import When
+
+
+class Chooser:
+    """Which results are written.
+
+    Args:
+        when: see `Request.when`.
+        period_s: of "periodic" and of the heartbeat of "change".
+    """
+
+    def __init__(self, when: When, period_s: float) -> None:
+        self._when, self._period_s = when, period_s
+        self._last: tuple[str, str | None] | None = None  # that was due, written or not
+        self._last_s = 0.0
+        self._is_missing = False
+
+    def wants(self, result: Result) -> bool:
+        """Say whether this one is to be written: it is due, or a line before it is missing and that can be told."""
+        return self._is_missing or self._is_due(result)
+
+    def remember(self, result: Result) -> None:
+        """Take note that this one has been written."""
+        self._last, self._last_s = (result.verdict.state, result.verdict.label), result.done_s
+        self._is_missing = False
+
+    def miss(self, result: Result) -> bool:
+        """Take note that this one could not be written; say whether it was due, not one more attempt to tell that."""
+        is_due = self._is_due(result)
+        if is_due:
+            self.remember(result)
+        self._is_missing = True
+        return is_due
+
+    def _is_due(self, result: Result) -> bool:
+        if self._when == "every" or self._last is None or result.done_s - self._last_s >= self._period_s:
+            return True
+        return self._when == "change" and self._last != (result.verdict.state, result.verdict.label)

@@ -1,0 +1,19 @@
+"""Network cameras by URL: `rtsp://...`, `http://...`. How they are read is in `_network`."""
+
+from __future__ import annotations
+
+from edge_app.sources._contract import Request, Source
+from edge_app.sources._live import LiveSource
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+
+
+def connect(request: Request) -> Source:
+    """Open a stream.
+
+    Raises:
+        SourceError: nothing answers, or not with pictures; says the reason.
+    """
+    from edge_app.sources.stream._camera import Stream
+
+    return LiveSource(Stream(request), request)

@@ -1,0 +1,103 @@
+"""Streams that FFmpeg takes apart: RTSP, HLS, files over HTTP."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+
+from edge_app.errors import CameraLost, PictureError, SourceError
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.sources._live import Capture
+from edge_app.sources._pace import Pace, next_position_s, period_s
+from edge_app.sources.stream._address import Address
+from edge_app.sources.stream._http import NETWORK_TIMEOUT_S, reason, status_reason
+
+OPEN_TIMEOUT_S = 5.0  # FFmpeg has to wait for a key frame before it knows the stream.
+RESYNC_S = 2.0
+
+
+class Decoded:
+    """The pictures of a stream that FFmpeg takes apart.
+
+    Args:
+        address: whom to ask; over HTTP (HLS, files) the pictures are given out at the stream's own pace, because the
+            data comes in bursts of many seconds, which would look like outages.
+        stop: ends waiting.
+        clock: monotonic seconds.
+
+    Raises:
+        SourceError: there is no stream, or none FFmpeg can read.
+    """
+
+    def __init__(self, address: Address, stop: threading.Event, clock: Callable[[], float]) -> None:
+        # OpenCV reads this at every opening. Over UDP, FFmpeg's own choice, a Pi on wireless loses packets.
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+        self._stop, self._clock = stop, clock
+        self._capture = cv2.VideoCapture(address.url, cv2.CAP_FFMPEG, _OPENING)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceError(f"{address.public}: {refusal(address)}")
+        self._pace = Pace(clock) if address.scheme in ("http", "https") else None
+        self._period_s = period_s(self._capture.get(cv2.CAP_PROP_FPS))
+        self._position_s = -self._period_s
+
+    def read(self) -> Capture | None:
+        """Decode the next picture."""
+        if not self._capture.grab():
+            raise CameraLost("the stream ended, or sends nothing")
+        captured_s = self._clock()
+        if self._pace is not None:
+            captured_s += self._wait(self._pace)
+        is_good, pixels = self._capture.retrieve()
+        if not is_good or pixels is None:
+            raise PictureError("a picture of the stream cannot be decoded")
+        return Capture(ArrayPicture(pixels, "bgr"), captured_s)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._capture.release()
+
+    def _wait(self, pace: Pace) -> float:
+        """Wait until the picture is due and return how long, in seconds."""
+        self._position_s = next_position_s(self._capture.get(cv2.CAP_PROP_POS_MSEC), self._position_s, self._period_s)
+        delay_s = pace.delay_s(self._position_s)
+        if abs(delay_s) > RESYNC_S:  # A jump in the stream's clock, or the network stood still.
+            self._pace = Pace(self._clock)
+            return 0.0
+        self._stop.wait(max(delay_s, 0.0))
+        return max(delay_s, 0.0)
+
+
+_OPENING = [
+    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+    int(OPEN_TIMEOUT_S * 1e3),
+    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+    int(NETWORK_TIMEOUT_S * 1e3),
+]
+if hasattr(cv2, "CAP_PROP_N_THREADS"):  # Absent in the OpenCV 4.6 of Debian 12.
+    # FFmpeg's H.264 decoder is one frame late for every thread it has. Age of a 20 frames/s picture, measured:
+    # 0.20 s with one thread, 0.23 with two, 0.35 with four, the default on a Pi. Two leave a reserve at 1080p.
+    _OPENING += [cv2.CAP_PROP_N_THREADS, 2]
+
+
+def refusal(address: Address) -> str:
+    """Find out why FFmpeg, which does not tell, could not open a stream: ask the server ourselves."""
+    answer = b""
+    try:
+        with socket.create_connection((address.host, address.port), timeout=NETWORK_TIMEOUT_S) as link:
+            link.settimeout(NETWORK_TIMEOUT_S)
+            if address.scheme == "rtsp":
+                link.sendall(f"DESCRIBE {address.bare} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+                answer = link.recv(4096)
+    except OSError as error:
+        return reason(error, address)
+    status = re.match(rb"RTSP/\d\.\d (\d{3}) ?([^\r\n]*)", answer)
+    if status and status.group(1) != b"200":
+        return status_reason(int(status.group(1)), status.group(2).decode("latin-1"), address)
+    if address.scheme == "rtsp" and not status:
+        return "does not answer like an RTSP server; check the port"
+    return f"the server answers, but with no video that can be decoded within {OPEN_TIMEOUT_S:g} s"

@@ -1,0 +1,100 @@
+"""HTTP with the login in the address, and the reason when it fails in words a user can act on."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import urllib.error
+import urllib.request
+
+from edge_app.errors import CameraLost, SourceError
+from edge_app.sources.stream._address import Address
+
+NETWORK_TIMEOUT_S = 2.0  # For a connection, an answer, and between two pieces of data.
+
+_RECEIVE_BYTES = 64 << 10
+
+
+def fetch(address: Address) -> http.client.HTTPResponse:
+    """Ask for an address; log in with the password in it if the server wants that (Basic or Digest).
+
+    Raises:
+        SourceError: there is no answer, or it is an error; says which.
+    """
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    if address.user is not None:
+        passwords.add_password(None, address.bare, address.user, address.password)
+    opener = urllib.request.build_opener(
+        _HangUp(), urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)
+    )
+    try:
+        response: http.client.HTTPResponse = opener.open(address.bare, timeout=NETWORK_TIMEOUT_S)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # It holds the connection.
+        raise SourceError(f"{address.public}: {reason(error, address)}") from error
+    return response
+
+
+class _HangUp(urllib.request.BaseHandler):
+    """Closes the connection on which a login was asked for: urllib makes a new one and forgets the first."""
+
+    handler_order = 0
+
+    def http_error_401(self, _request: object, answer: http.client.HTTPResponse, *_: object) -> None:
+        """Hang up, and leave the answer to the handlers behind this one."""
+        answer.close()
+
+
+def reason(error: BaseException, address: Address) -> str:
+    """Say in one line why a server could not be used, and what to try. Never quotes the URL."""
+    if isinstance(error, urllib.error.HTTPError):
+        return status_reason(error.code, error.reason, address)
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
+        return reason(error.reason, address)
+    for kind, text in _REASONS:
+        if isinstance(error, kind):
+            return text
+    return (error.strerror if isinstance(error, OSError) else None) or "the connection failed"
+
+
+# The first that fits; OSError's own text serves for the rest.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "timed out; check the address and the network"),
+    (ConnectionRefusedError, "connection refused; is the camera on, and the port right?"),
+    (ConnectionError, "the server hung up"),
+    (socket.gaierror, "no such host; check the address"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted; install the certificate, or use the plain address"),
+    (ssl.SSLError, "no secure connection; does the server want the address without the s?"),
+    (http.client.HTTPException, "does not answer like a web server; check the port"),
+    (ValueError, "wants a kind of login that is not supported (Basic and Digest are)"),
+)
+
+
+def status_reason(code: int, phrase: str, address: Address) -> str:
+    """Explain a status code of HTTP or RTSP, which share them."""
+    if code == 401 and address.user is None:
+        return f"wants a login (401); write {address.scheme}://user:password@host/..."
+    if code == 401:
+        return "the user name or password is refused (401)"
+    if code == 404:
+        return "not found (404); check the path of the address"
+    return f"the server refuses: {phrase} ({code})"
+
+
+def receive(response: http.client.HTTPResponse) -> bytes:
+    """Return what has arrived, waiting for the first byte of it.
+
+    Raises:
+        CameraLost: nothing came in time, or nothing will.
+    """
+    try:
+        data = response.read1(_RECEIVE_BYTES)
+    except TimeoutError as error:
+        raise CameraLost(f"the server has sent nothing for {NETWORK_TIMEOUT_S:g} s") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CameraLost("the connection broke") from error
+    if not data:
+        raise CameraLost("the server ended the stream")
+    return data

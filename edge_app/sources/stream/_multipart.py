@@ -1,0 +1,116 @@
+"""MJPEG over HTTP: a multipart body whose parts are JPEG files. Takes bytes, does no input or output itself.
+
+The format has no standard beyond RFC 2046 section 5.1 and the name multipart/x-mixed-replace; what servers really
+send differs in the dashes of the delimiter, in whether one comes before the first part, and in Content-Length.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from edge_app.errors import CameraLost, PictureError
+from edge_app.pictures.jpeg import JpegPicture
+
+MAX_PART_BYTES = 16 << 20
+MAX_HEADER_BYTES = 64 << 10
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_TEXT = re.compile(rb"[^\r\n]")
+# What stands before the boundary of a delimiter: dashes are optional after a line break, the line break before dashes.
+# A JPEG contains either of them together with a boundary of 4 letters by chance once in 256^5 bytes.
+_LEAD = re.compile(rb"(?:\r?\n-*|--+)\Z")
+_LINE_BREAK = re.compile(rb"\r?\n\Z")
+_LONGEST_LEAD = 64
+_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})", re.IGNORECASE | re.MULTILINE)
+
+
+class Multipart:
+    """Takes a multipart body apart, however it is cut up on its way.
+
+    A part that states no length is complete only when the next one begins: such a server costs one frame of delay.
+
+    Args:
+        boundary: the parameter of Content-Type, with or without leading dashes; "" if the server names none.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        core = boundary.strip().lstrip("-").encode("latin-1", "replace")
+        self._mark, self._lead = (core, _LEAD) if core else (b"--", _LINE_BREAK)
+        self._overlap = len(self._mark) + _LONGEST_LEAD
+        self._buffer = bytearray()
+        self._is_in_body = False
+        self._length: int | None = None
+        self._scanned = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what has arrived and return the parts it completes.
+
+        Raises:
+            CameraLost: this cannot be MJPEG: a part or its headers exceed every measure.
+        """
+        self._buffer += data
+        parts = []
+        while (part := self._next_part()) is not None:
+            parts.append(part)
+        return parts
+
+    def _next_part(self) -> bytes | None:
+        if not self._is_in_body and not self._take_headers():
+            return None
+        part = self._sized_body() if self._length is not None else self._delimited_body()
+        self._is_in_body = part is None
+        return part
+
+    def _take_headers(self) -> bool:
+        # The delimiter's line comes along with the headers and is skipped like any line that is none of interest,
+        # so it does not matter whether and how a server writes it.
+        text = _TEXT.search(self._buffer)
+        end = _BLANK_LINE.search(self._buffer, text.start()) if text else None
+        if end is None:
+            if len(self._buffer) > MAX_HEADER_BYTES:
+                raise CameraLost("the server sends something else than MJPEG: no part begins")
+            return False
+        length = _LENGTH.search(self._buffer, 0, end.start())
+        self._length = int(length.group(1)) if length else None
+        if self._length is not None and self._length > MAX_PART_BYTES:
+            raise CameraLost(f"the server announces a picture of {self._length} bytes")
+        del self._buffer[: end.end()]
+        self._scanned = 0
+        return True
+
+    def _sized_body(self) -> bytes | None:
+        if self._length is None or len(self._buffer) < self._length:
+            return None
+        return self._cut(self._length)
+
+    def _delimited_body(self) -> bytes | None:
+        # Measured on parts of 260 kB: 0.23 ms a part with find, 4.3 ms with one regular expression for it all.
+        at = self._buffer.find(self._mark, self._scanned)
+        while at >= 0:
+            lead = self._lead.search(self._buffer[max(0, at - _LONGEST_LEAD) : at])
+            if lead is not None:
+                return self._cut(at - len(lead.group()))
+            at = self._buffer.find(self._mark, at + 1)
+        if len(self._buffer) > MAX_PART_BYTES:
+            raise CameraLost(f"the server sent {len(self._buffer)} bytes without a boundary")
+        self._scanned = max(0, len(self._buffer) - self._overlap)
+        return None
+
+    def _cut(self, size: int) -> bytes:
+        part = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
+        return part
+
+
+def as_jpeg(part: bytes) -> JpegPicture:
+    """Make a picture of one part without decoding it.
+
+    Raises:
+        PictureError: it does not begin and end as a JPEG does.
+    """
+    # Some servers pad a part to a multiple of 4 or 16 bytes.
+    if part[:2] != b"\xff\xd8" or b"\xff\xd9" not in part[-64:]:
+        raise PictureError(f"a torn JPEG of {len(part)} bytes")
+    return JpegPicture(np.frombuffer(part, np.uint8))

@@ -1,0 +1,261 @@
+"""A camera drawn by code, with known truth: `synthetic`, `synthetic:jpeg`, `synthetic:yuyv,free,seed=7`.
+
+It shows the ten classes of CIFAR-10, four seconds each, with sensor noise and slowly changing light. The same seed,
+size, rate and index always give the same bytes.
+
+Options, separated by commas:
+    rgb, yuyv, jpeg   what it delivers, as webcams do; rgb by default
+    free              every frame, as fast as it is taken, instead of at its rate
+    seed=N            another order, other colours and places; 0 by default
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_app.errors import UsageError
+from edge_app.pictures.array import ArrayPicture
+from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.opencv import cv2
+from edge_app.pictures.oriented import oriented
+from edge_app.pictures.yuv import BT601, YuyvPicture
+from edge_app.records import Frame, Outage, Picture, Pixels
+from edge_app.sources._contract import Request, Source
+from edge_app.sources._live import Camera, Capture, LiveSource
+from edge_app.system.masking import masked
+
+if TYPE_CHECKING:
+    from edge_app.sources.synthetic.film import Film
+
+DEFAULT_FPS = 30.0
+MODES_PX = ((160, 120), (320, 240), (640, 480))
+SIDES_PX = (32, 4096)
+RATES_HZ = (1.0, 1000.0)  # Slower than 1 Hz, `LiveSource` would take the camera for lost.
+_SEED_DIGITS = 18
+WAIT_S = 0.1  # The longest wait in one call, so that an end is noticed in time.
+
+
+def connect(request: Request) -> Source:
+    """Open the synthetic camera.
+
+    Raises:
+        UsageError: an option, the size or the rate is not possible; says which and what is.
+    """
+    from edge_app.sources.synthetic.film import (
+        Film,  # takes long, and who looks for the source of a file imports this module
+    )
+
+    options = parse_options(request.argument)
+    film = Film(options.seed, choose_size_px(request, options), _rate_hz(request))
+    if options.is_free:
+        return FreeRunning(film, options, request)
+    return LiveSource(SyntheticCamera(film, options), request)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What stood behind the colon.
+
+    Attributes:
+        name: the string that selects the camera with these options, as it was asked for.
+        kind: a key of `ENCODERS`.
+        is_free: every frame as fast as it is taken.
+        seed: decides order, colours, places and noise.
+    """
+
+    name: str
+    kind: str = "rgb"
+    is_free: bool = False
+    seed: int = 0
+
+
+def parse_options(argument: str) -> Options:
+    """Read `OPTION,OPTION,...`; none at all means the defaults.
+
+    Raises:
+        UsageError: an option is unknown, malformed, or the second of its kind.
+    """
+    found: dict[str, str] = {}
+    for token in argument.split(",") if argument else []:
+        key = "kind" if token in ENCODERS else token.partition("=")[0]
+        if key not in ("kind", "free", "seed") or (key == "free" and token != "free"):
+            raise UsageError(f"synthetic: unknown option {masked(token)!r}; choose from {_ALLOWED}")
+        if key in found:
+            raise UsageError(
+                f"synthetic: option {masked(token)!r} contradicts {masked(found[key])!r}; give one of them"
+            )
+        found[key] = token
+    seed = found.get("seed", "seed=0").partition("=")[2]
+    if not (seed.isascii() and seed.isdigit() and len(seed) <= _SEED_DIGITS):
+        raise UsageError(
+            f"synthetic: option {masked(found['seed'])!r} needs a whole number of at most {_SEED_DIGITS} digits, "
+            "such as seed=7"
+        )
+    name = f"synthetic:{argument}" if argument else "synthetic"
+    return Options(name, found.get("kind", "rgb"), "free" in found, int(seed))
+
+
+def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
+    """Return the size asked for, else 640x480 for a viewer, else the smallest mode that serves the model.
+
+    Raises:
+        UsageError: the size asked for is not possible.
+    """
+    if request.size_px is None:
+        fitting = [mode for mode in MODES_PX if min(mode) >= request.min_side_px]
+        return fitting[0] if fitting and not request.wants_full else MODES_PX[-1]
+    width_px, height_px = request.size_px
+    least, most = SIDES_PX
+    if not (least <= width_px <= most and least <= height_px <= most):
+        raise UsageError(f"synthetic: {width_px}x{height_px} is not possible; both sides must be {least} to {most}")
+    if options.kind == "yuyv" and width_px % 2:
+        raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}; try {width_px + 1}x{height_px}")
+    return request.size_px
+
+
+def _rate_hz(request: Request) -> float:
+    rate_hz = DEFAULT_FPS if request.fps is None else request.fps
+    least, most = RATES_HZ
+    if not least <= rate_hz <= most:
+        raise UsageError(f"synthetic: {rate_hz:g} frames a second are not possible; choose {least:g} to {most:g}")
+    return rate_hz
+
+
+class FreeRunning:
+    """The synthetic camera as fast as it is asked. See `sources.Source`."""
+
+    is_sequence = True
+    is_live = False
+    dropped = 0
+
+    def __init__(self, film: Film, options: Options, request: Request) -> None:
+        self.name = options.name
+        self._film, self._kind, self._request = film, options.kind, request
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[Frame | Outage]:
+        """Yield every frame from the first, until the run ends."""
+        index = 0
+        while not (self._request.stop.is_set() or self._is_closed):
+            drawn = ENCODERS[self._kind](self._film.frame_pixels(index))
+            picture = oriented(drawn, self._request.rotate, self._request.flip)
+            stream_s = index / self._film.fps
+            yield Frame(index, time.monotonic(), stream_s, picture, truth=self._film.truth(index))
+            index += 1
+
+    def close(self) -> None:
+        """End the iteration; there is nothing else to give back."""
+        self._is_closed = True
+
+
+class SyntheticCamera(Camera):
+    """The synthetic camera at its own rate. See `_live.Camera`.
+
+    Args:
+        film: what it shows.
+        options: how it delivers it.
+        clock: monotonic seconds.
+        wait: sleeps for so many seconds; asked for at most `WAIT_S` at once.
+    """
+
+    def __init__(
+        self,
+        film: Film,
+        options: Options,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._film, self._options, self._clock, self._wait = film, options, clock, wait
+        self._index = self._missed = 0
+        self._zero_s = 0.0
+        self._drawn: Picture | None = None
+        self._drawn_s = 0.0
+
+    def open(self) -> str:
+        """Start the clock: the next frame is due now."""
+        self._zero_s = self._clock() - self._index / self._film.fps
+        self._drawn = None
+        return self._options.name
+
+    def read(self) -> Capture | None:
+        """Draw the next frame ahead, wait until it is due; None while it is not yet."""
+        self._skip_overdue()
+        if self._drawn is None:
+            self._drawn = ENCODERS[self._options.kind](self._film.frame_pixels(self._index))
+            self._drawn_s = self._clock()
+        if not self._is_due():
+            return None
+        # A frame that was not drawn in time counts from when it was: its age is to measure the reader, not us.
+        captured_s = max(self._due_s(self._index), self._drawn_s)
+        picture, truth = self._drawn, self._film.truth(self._index)
+        return Capture(picture, captured_s, truth, self._go_on())
+
+    def skip(self) -> int | None:
+        """Wait until the next frame is due and do not draw it; None while it is not yet."""
+        self._skip_overdue()
+        return self._go_on() if self._is_due() else None
+
+    def close(self) -> None:
+        """Forget what was drawn ahead."""
+        self._drawn = None
+
+    def _is_due(self) -> bool:
+        """Wait for the next frame, not for long, and say whether its time has come."""
+        remaining_s = self._due_s(self._index) - self._clock()
+        if remaining_s > 0:
+            self._wait(min(remaining_s, WAIT_S))
+        return self._clock() >= self._due_s(self._index)
+
+    def _go_on(self) -> int:
+        """Go on to the frame after the next one; return how many were missed before it."""
+        missed, self._index, self._missed, self._drawn = self._missed, self._index + 1, 0, None
+        return missed
+
+    def _due_s(self, index: int) -> float:
+        return self._zero_s + index / self._film.fps
+
+    def _skip_overdue(self) -> None:
+        """Go on to the next frame that is not yet due, if this one is late by more than one interval."""
+        late = (self._clock() - self._due_s(self._index)) * self._film.fps
+        if late > 1:
+            self._index, self._missed = self._index + math.ceil(late), self._missed + math.ceil(late)
+            self._drawn = None
+
+
+def to_yuyv(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Undo `BT601.matrix`: luma for each pixel, chroma for each two side by side: (H, W, 2)."""
+    yuv = cv2.transform(pixels, _RGB_TO_YUV)
+    # Halving the width by linear interpolation is the mean of two, four times as fast as area averaging.
+    pairs = cv2.resize(yuv, (pixels.shape[1] // 2, pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
+    chroma = cv2.merge([cv2.extractChannel(pairs, 1), cv2.extractChannel(pairs, 2)])
+    return cv2.merge([cv2.extractChannel(yuv, 0), chroma.reshape(yuv.shape[:2])])
+
+
+def _inverted(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the (3, 4) affine matrix that undoes another."""
+    square = np.vstack([matrix.astype(np.float64), [0, 0, 0, 1]])
+    return np.linalg.inv(square)[:3].astype(np.float32)
+
+
+_RGB_TO_YUV = _inverted(BT601.matrix)
+
+
+def _to_jpeg(pixels: Pixels) -> Picture:
+    """Encode at quality 90 with chroma at half size, which is OpenCV's default."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return JpegPicture(data)
+
+
+ENCODERS: dict[str, Callable[[Pixels], Picture]] = {
+    "rgb": ArrayPicture,
+    "yuyv": lambda pixels: YuyvPicture(to_yuyv(pixels)),
+    "jpeg": _to_jpeg,
+}
+_ALLOWED = f"{', '.join(ENCODERS)}, free, seed=N"

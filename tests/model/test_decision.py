@@ -1,0 +1,129 @@
+"""Scores over time become a verdict."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_app.model.decision import Decision, Rules, probabilities
+from edge_app.records import Scores
+
+LABELS = ("cat", "dog", "ship")
+
+
+def logits(*shares: float) -> Scores:
+    """Return scores whose softmax is `shares`."""
+    return np.log(np.array(shares, np.float32))
+
+
+CAT, DOG, SHIP = logits(0.9, 0.05, 0.05), logits(0.05, 0.9, 0.05), logits(0.05, 0.05, 0.9)
+VAGUE = logits(0.4, 0.3, 0.3)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=10), st.floats(0.1, 10))
+def test_probabilities_are_the_softmax_of_scores_over_temperature(scores: list[float], temperature: float) -> None:
+    """Probabilities sum to one and equal the definition, at any temperature."""
+    found = probabilities(np.array(scores, np.float32), temperature)
+    powers = np.exp(np.array(scores) / temperature - max(scores) / temperature)
+    assert sum(found) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(found, powers / powers.sum(), atol=1e-4)
+
+
+def test_a_higher_temperature_is_less_sure() -> None:
+    """The card's temperature reaches the verdict: twice the temperature, less confidence."""
+    shares = [Decision(LABELS, Rules(temperature=t)).update(CAT, 0).top[0][1] for t in (1.0, 2.0)]
+    assert shares[0] == pytest.approx(0.9, abs=1e-3)
+    assert shares[1] == pytest.approx(0.9**0.5 / (0.9**0.5 + 2 * 0.05**0.5), abs=1e-3)
+
+
+@given(st.integers(2, 120), st.integers(2, 120), st.floats(0.1, 1.5))
+def test_smoothing_does_not_depend_on_the_frame_rate(slow_hz: int, fast_hz: int, after_s: float) -> None:
+    """After the same time of a new scene the confidence is the same, at whatever rate frames come: 1 - exp(-t/T)."""
+    expected = 0.05 + 0.85 * (1 - math.exp(-after_s / 0.5))
+    for rate_hz in (slow_hz, fast_hz):
+        decision = Decision(LABELS, Rules(enter=0, leave=0, smoothing_s=0.5))
+        decision.update(CAT, 0.0)
+        frames = max(1, round(after_s * rate_hz))
+        for number in range(1, frames + 1):
+            verdict = decision.update(DOG, after_s * number / frames)
+        assert verdict.confidence == pytest.approx(max(expected, 0.95 - expected), abs=2e-3)
+
+
+@given(st.lists(st.tuples(st.sampled_from([CAT, DOG, SHIP, VAGUE]), st.floats(0, 1.9)), min_size=1, max_size=30))
+def test_top_is_this_frame_alone(frames: list[tuple[Scores, float]]) -> None:
+    """`top` tells the calibrated probabilities of the newest frame, best first, whatever came before."""
+    decision, now_s = Decision(LABELS, Rules()), 0.0
+    for scores, gap_s in frames:
+        now_s += gap_s
+        shares = probabilities(scores, 1.0)
+        top = decision.update(scores, now_s).top
+        assert [share for _, share in top] == sorted(shares, reverse=True)
+        assert dict(top) == dict(zip(LABELS, shares, strict=True))
+
+
+@given(st.lists(st.tuples(st.sampled_from([CAT, DOG, SHIP, VAGUE]), st.floats(-3, 3)), min_size=1, max_size=40))
+def test_a_label_is_named_only_within_its_thresholds(frames: list[tuple[Scores, float]]) -> None:
+    """A label has at least `leave`, a newly named one at least `enter`; without one there is no confidence either."""
+    decision, now_s, before = Decision(LABELS, Rules(enter=0.6, leave=0.5)), 0.0, None
+    for scores, gap_s in frames:
+        now_s += gap_s
+        verdict = decision.update(scores, now_s)
+        assert (verdict.state == "ok") == (verdict.label is not None) == (verdict.confidence is not None)
+        if verdict.confidence is not None:
+            assert verdict.confidence >= (0.5 if verdict.label == before else 0.6) - 1e-6
+        before = verdict.label
+
+
+def test_hysteresis_keeps_a_label_between_the_thresholds() -> None:
+    """Between leave and enter a named label stays, and an unnamed one stays unnamed."""
+    middling, low = logits(0.55, 0.25, 0.2), logits(0.45, 0.3, 0.25)
+    decision = Decision(LABELS, Rules(enter=0.6, leave=0.5, smoothing_s=1e-6))
+    seen = [decision.update(scores, s).label for s, scores in enumerate([middling, CAT, middling, low, middling])]
+    assert seen == [None, "cat", "cat", None, None]
+
+
+@pytest.mark.parametrize("jump_s", [2.1, 3600.0, -0.5, -3600.0])
+def test_a_gap_or_a_jump_back_forgets(jump_s: float) -> None:
+    """After a gap longer than `forget_s`, or a time that runs backwards, the past has no say: no stale label."""
+    decision = Decision(LABELS, Rules(smoothing_s=60))
+    for number in range(10):
+        decision.update(CAT, 100 + number / 10)
+    middling = logits(0.55, 0.25, 0.2)
+    assert decision.update(middling, 101 + jump_s).state == "unknown"
+    assert Decision(LABELS, Rules(smoothing_s=60)).update(middling, 0).state == "unknown"
+
+
+def test_an_outage_forgets() -> None:
+    """An outage has no label, and the first frame after it is judged as if it were the first of all."""
+    decision = Decision(LABELS, Rules(smoothing_s=60))
+    decision.update(CAT, 0.0)
+    during = decision.outage()
+    assert (during.state, during.label, during.confidence, during.top) == ("outage", None, None, ())
+    assert decision.update(DOG, 0.1).label == "dog"
+    decision.outage()
+    assert decision.update(logits(0.25, 0.55, 0.2), 0.2).label is None
+
+
+def test_without_smoothing_each_frame_decides() -> None:
+    """`smoothing_s` 0 decides on each frame alone."""
+    decision = Decision(LABELS, Rules(smoothing_s=0))
+    assert [decision.update(scores, 0.01 * n).label for n, scores in enumerate([CAT, DOG, VAGUE, SHIP])] == [
+        "cat",
+        "dog",
+        None,
+        "ship",
+    ]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_no_numbers_are_unknown_and_forgotten(bad: float) -> None:
+    """A float model's NaN or infinity names nothing, and does not stay in the average."""
+    decision = Decision(LABELS, Rules())
+    verdict = decision.update(np.array([bad, 0, 0], np.float32), 0.0)
+    assert verdict.state == "unknown"
+    assert all(0 <= share <= 1 for _, share in verdict.top)
+    assert decision.update(CAT, 1.9).label == "cat"

@@ -1,0 +1,126 @@
+"""Cards and files: what is believed, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from edge_app.errors import ModelRefused
+from edge_app.model import card, store
+
+ROOT = Path(__file__).parents[2]
+NAME = "cifar10-lecture"
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Copy the shipped model and its card to where a test may damage them."""
+    for suffix in (".tflite", ".json"):
+        shutil.copy(store.shipped_folder() / f"{NAME}{suffix}", tmp_path)
+    return tmp_path / f"{NAME}.tflite"
+
+
+def test_every_shipped_model_has_a_card_that_fits() -> None:
+    """Each model that is installed has a card; checksum, size and name agree; the thresholds make sense."""
+    assert NAME in store.shipped()
+    for name in store.shipped():
+        card = store.read(name).card
+        assert card is not None
+        assert card.name == name
+        assert card.file.bytes == len(store.read(name).content)
+        assert card.thresholds.leave <= card.thresholds.enter
+
+
+def test_published_schema_is_the_one_in_use() -> None:
+    """docs/model-card.schema.json is what the code checks with ('edge-app models schema' prints it anew)."""
+    assert (ROOT / "docs" / "model-card.schema.json").read_text() == card.json_schema()
+
+
+def test_cards_validate_against_the_published_schema() -> None:
+    """Anybody's JSON schema validator accepts the shipped cards, and refuses one without labels."""
+    schema = json.loads((ROOT / "docs" / "model-card.schema.json").read_text())
+    for path in (ROOT / "models").glob("*.json"):
+        card = json.loads(path.read_text())
+        jsonschema.validate(card, schema)
+        del card["labels"]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(card, schema)
+
+
+def test_a_swapped_file_is_refused(copied: Path) -> None:
+    """One changed byte and the card no longer vouches for the file."""
+    content = bytearray(copied.read_bytes())
+    content[-1] ^= 1
+    copied.write_bytes(content)
+    with pytest.raises(ModelRefused, match="not the file its card speaks of"):
+        store.read(str(copied))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "no TFLite model"), (b"TFL3", "no TFLite model")],
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    """An empty file, a picture and a stump are no models, and are never given to the runtime."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ModelRefused, match=message):
+        store.read(str(path))
+
+
+def test_an_oversized_file_is_refused(tmp_path: Path) -> None:
+    """A file beyond the size cap is refused without being read whole."""
+    path = tmp_path / "large.tflite"
+    with path.open("wb") as file:
+        file.truncate(store.MAX_BYTES + 1)
+    with pytest.raises(ModelRefused, match="larger than 64 MiB"):
+        store.read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda card: card.update(temperature="warm"), "temperature"),
+        (lambda card: card.update(surprise=1), "surprise"),
+        (lambda card: card["file"].update(sha256="0"), "file.sha256"),
+        (lambda card: card.update(schema_version=2), "schema_version"),
+    ],
+)
+def test_a_wrong_card_is_refused(copied: Path, change, place: str) -> None:  # type: ignore[no-untyped-def]
+    """A card that is not of the schema names the first wrong place."""
+    path = copied.with_suffix(".json")
+    card = json.loads(path.read_text())
+    change(card)
+    path.write_text(json.dumps(card))
+    with pytest.raises(ModelRefused, match=f"first {place}"):
+        store.read(str(copied))
+
+
+def test_a_card_that_is_no_json_is_refused(copied: Path) -> None:
+    """Half a card is refused, not ignored: the model behind it would run unchecked."""
+    path = copied.with_suffix(".json")
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ModelRefused, match="model card"):
+        store.read(str(copied))
+
+
+def test_unknown_names_get_a_suggestion() -> None:
+    """A misspelt model names the one meant; anything else the ones there are."""
+    with pytest.raises(ModelRefused, match="did you mean 'cifar10-lecture'"):
+        store.find("cifar10-lectur")
+    with pytest.raises(ModelRefused, match="shipped with edge-app: .*cifar10-lecture"):
+        store.find("/nowhere/else.tflite")
+
+
+def test_labels_are_read_line_by_line(tmp_path: Path) -> None:
+    """Labels keep their order and inner spaces; an empty file is refused."""
+    path = tmp_path / "labels.txt"
+    path.write_text("fire truck\n bird \n\n")
+    assert store.read_labels(path) == ("fire truck", "bird")
+    path.write_text("\n")
+    with pytest.raises(ModelRefused, match="holds no labels"):
+        store.read_labels(path)
