@@ -45,8 +45,8 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     except EdgeAppError as error:
         if stop.is_set() and isinstance(error, ConfigError | StartError):
             return EXIT_OK  # Asked to end before it had begun: what was given up then is no failure.
-        for line in str(error).splitlines():
-            log.error("%s", line)
+        for one in error.each:
+            log.error("%s", one)
         return error.exit_code
     except BrokenPipeError:
         return EXIT_OK  # Whoever read stdout has seen enough.

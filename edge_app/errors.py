@@ -15,12 +15,13 @@
         │   └── CropOutside         the crop asked for lies outside this picture
         └── SinkError               also OSError: a result could not be delivered
 
-A message says what failed, which object, and what to try.
+Each carries two texts: what failed, with the object it failed on, and what to try. Nobody takes a message apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -30,9 +31,35 @@ EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h; the systemd unit does not restart o
 
 
 class EdgeAppError(Exception):
-    """Root of the tree; its text is one line that a user can act on."""
+    """Root of the tree; its text is one line that a user can act on.
+
+    Args:
+        what: what failed, and on which object.
+        remedy: what to try; empty where nothing can be done, or where another text says it.
+
+    Attributes:
+        exit_code: what the program ends with.
+    """
 
     exit_code = EXIT_FAILED
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        # One argument: two would be taken for number and text of a system error where OSError is a parent.
+        super().__init__(f"{what}; {remedy}" if remedy else what)
+        self.what, self.remedy = what, remedy
+        self._parts: tuple[EdgeAppError, ...] = ()
+
+    @classmethod
+    def together(cls, errors: Sequence[EdgeAppError]) -> Self:
+        """Return one error that reports several, a line each."""
+        whole = cls("\n".join(map(str, errors)))
+        whole._parts = tuple(errors)
+        return whole
+
+    @property
+    def each(self) -> tuple[EdgeAppError, ...]:
+        """The errors that are reported together; itself alone, as most are."""
+        return self._parts or (self,)
 
 
 class UsageError(EdgeAppError):

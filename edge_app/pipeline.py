@@ -124,7 +124,7 @@ def _refuse_endless_failure(error: PictureError, summary: Summary, source: Sourc
     """
     summary.damaged += 1
     if isinstance(error, CropOutside) and source.is_live and summary.frames == 0:
-        raise UsageError(f"{error}; choose another --crop or --size") from error
+        raise UsageError(f"{error}", "choose another --crop or --size") from error
 
 
 def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.monotonic) -> Iterator[Frame | Outage]:

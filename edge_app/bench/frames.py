@@ -76,7 +76,7 @@ def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
         except PictureError:
             continue
     if not found:
-        raise DataError(f"no pictures to measure on in {where}; name a folder of photographs")
+        raise DataError(f"no pictures to measure on in {where}", "name a folder of photographs")
     return of_pictures(f"{len(found)} pictures of {where}", found, kind, size_px)
 
 

@@ -65,6 +65,8 @@ def to_json(report: Report) -> dict[str, Any]:
 def json_schema() -> str:
     """Return the schema of the JSON as text; docs/bench.schema.json is this."""
     schema = TypeAdapter(Report).json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        part.pop("description", None)  # the docstring of a dataclass, which some versions of pydantic leave out
     added = {
         "schema_version": {"const": SCHEMA_VERSION},
         "valid": {
@@ -155,7 +157,7 @@ def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
     if not set(names) & set(there):
         raise UsageError(f"nothing to compare: the older file has {', '.join(there) or 'no model'}")
     if older.title != title:
-        raise UsageError(f"the older file was measured on other frames: {masked(older.title)}; now: {title}")
+        raise UsageError(f"the older file was measured on other frames: {masked(older.title)}", f"now: {title}")
 
 
 def compare(report: Report, older: Report) -> Iterator[str]:

@@ -141,12 +141,12 @@ def _refuse_contradictions(request: Request) -> None:
     prepared = {"--pictures": request.pictures, "--against-classic": request.against_classic}
     for flag, is_given in prepared.items():
         if request.source and is_given:
-            raise UsageError(f"{flag} is for frames that are prepared; leave --source out")
+            raise UsageError(f"{flag} is for frames that are prepared", "leave --source out")
     for width, height in request.sizes_px:
         if max(width, height) > MOST_PX:
             raise UsageError(f"--size {width}x{height}: at most {MOST_PX} pixels a side")
         if request.kind == "yuyv" and width % 2:
-            raise UsageError(f"--size {width}x{height}: yuyv needs an even width; try {width + 1}x{height}")
+            raise UsageError(f"--size {width}x{height}: yuyv needs an even width", f"try {width + 1}x{height}")
 
 
 def _title(request: Request) -> str:

@@ -69,8 +69,8 @@ def download(url: str = URL) -> Path:
         import pooch
     except ImportError as error:
         raise DependencyMissing(
-            "downloading CIFAR-10 needs pooch; install it with \"pip install 'edge-app[train]'\", "
-            "or name the data with --data"
+            "downloading CIFAR-10 needs pooch",
+            "install it with \"pip install 'edge-app[train]'\", or name the data with --data",
         ) from error
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -79,8 +79,8 @@ def download(url: str = URL) -> Path:
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
         raise DataError(
-            f"cannot download CIFAR-10 from {url} ({str(error).splitlines()[0]}); "
-            f"fetch {ARCHIVE} some other way and name it with --data"
+            f"cannot download CIFAR-10 from {url} ({str(error).splitlines()[0]})",
+            f"fetch {ARCHIVE} some other way and name it with --data",
         ) from error
     return Path(kept)
 
@@ -113,15 +113,15 @@ def _from_folder(where: Path, names: tuple[str, ...]) -> Iterator[LabelledPictur
     folder = _folder_at(where)
     if folder is None:
         raise DataError(
-            f"no CIFAR-10 in {where}: expected {FOLDER}/ (or its files) there; "
-            "unpack the official 'CIFAR-10 python version' and name the folder with --data"
+            f"no CIFAR-10 in {where}: expected {FOLDER}/ (or its files) there",
+            "unpack the official 'CIFAR-10 python version' and name the folder with --data",
         )
     for name in names:
         path = folder / name
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}; fetch CIFAR-10 again") from error
+            raise DataError(f"cannot read {path}: {error.strerror}", "fetch CIFAR-10 again") from error
         yield _parse(name, content, str(path))
 
 
@@ -133,13 +133,13 @@ def _from_archive(path: Path, names: tuple[str, ...]) -> Iterator[LabelledPictur
                 member = archive.extractfile(f"{FOLDER}/{name}")
                 yield _parse(name, member.read() if member else b"", f"{path}: {FOLDER}/{name}")
     except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
-        raise DataError(f"{path} is damaged or not CIFAR-10's archive ({error}); fetch {ARCHIVE} again") from error
+        raise DataError(f"{path} is damaged or not CIFAR-10's archive ({error})", f"fetch {ARCHIVE} again") from error
 
 
 def _parse(name: str, content: bytes, place: str) -> LabelledPictures:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != CHECKSUMS[name]:
-        raise DataError(f"{place} is damaged or not the official file (md5 {found}); fetch CIFAR-10 again")
+        raise DataError(f"{place} is damaged or not the official file (md5 {found})", "fetch CIFAR-10 again")
     # Unpickling runs code from the file, so it happens only after the checksum has said which file this is.
     batch: dict[bytes, Any] = pickle.load(io.BytesIO(content), encoding="bytes")
     planes = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32)

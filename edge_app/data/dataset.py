@@ -80,7 +80,7 @@ class Source:
         for label in _label_folders(self.where / "test"):
             if not any(folder.walk(self.where / "test" / label)):
                 raise DataError(
-                    f"{self.where}/test/{label} holds no pictures (looked for {_suffixes()}); add some or remove it"
+                    f"{self.where}/test/{label} holds no pictures (looked for {_suffixes()})", "add some or remove it"
                 )
 
 
@@ -95,7 +95,7 @@ def find(where: Path | None) -> Source:
     """
     where = where or cifar10.default_folder() or cifar10.download()
     if not where.exists():
-        raise DataError(f"{where} does not exist; name CIFAR-10's folder or archive, or a folder train/LABEL/*.jpg")
+        raise DataError(f"{where} does not exist", "name CIFAR-10's folder or archive, or a folder train/LABEL/*.jpg")
     if where.is_file() or cifar10.holds(where):
         return Source(where, True)
     if not any(entry.is_dir() for entry in where.iterdir()):
@@ -115,7 +115,7 @@ def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> La
     top = where / part if parts else where
     names = _label_folders(top)
     if len(names) < 2:
-        raise DataError(f"{top} holds {len(names)} folders; two labels at least are needed, a folder for each")
+        raise DataError(f"{top} holds {len(names)} folders", "two labels at least are needed, a folder for each")
     of_class = [_read_class(top / name, shape) for name in names]
     labels = np.concatenate([np.full(len(pictures), label) for label, pictures in enumerate(of_class)])
     return LabelledPictures(np.concatenate(of_class), labels.astype(np.int64), tuple(names))
@@ -139,7 +139,7 @@ def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
             log.warning("%s left out: %s", path, error)
     if not read:
         found = f"none of its {len(paths)} pictures can be read" if paths else "it holds no pictures"
-        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top}); looked for {_suffixes()}")
+        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top})", f"looked for {_suffixes()}")
     return np.stack(read)
 
 
@@ -155,5 +155,5 @@ def places(data: LabelledPictures, labels: Sequence[str]) -> npt.NDArray[np.int6
     """
     missing = [name for name in data.names if name not in labels]
     if missing:
-        raise DataError(f"this model does not know {', '.join(missing)}; the pictures say nothing about its accuracy")
+        raise DataError(f"this model does not know {', '.join(missing)}", "the pictures say nothing about its accuracy")
     return np.array([labels.index(name) for name in data.names])[data.labels]

@@ -101,7 +101,7 @@ def _settings(file: Path | None, for_service: bool) -> tuple[dict[str, Any], lis
         found = layers.load(file, for_service=for_service)
     except ConfigError as error:
         remedy = "mend it; 'edge-app config' prints what is in force"
-        wrong = [Finding("settings", "problem", line, remedy) for line in str(error).splitlines()]
+        wrong = [Finding("settings", "problem", one.what, one.remedy or remedy) for one in error.each]
         return {}, wrong
     changed = {setting.origin for setting in found.values()} - {"default", "default of the service"}
     said = f"valid, from {', '.join(sorted(changed))}" if changed else "valid, all of them defaults"
@@ -305,7 +305,7 @@ def _of_error(check: str, error: Exception) -> Finding:
     """Split a message of ours, which says what is wrong and, behind a semicolon, what to try."""
     if _is_clash(str(error)):
         return _clash(check, str(error))
-    says, _, remedy = str(error).replace("\n", " ").partition("; ")
+    says, remedy = (error.what, error.remedy) if isinstance(error, EdgeAppError) else (str(error), "")
     if not remedy and isinstance(error, ModelRefused):
         remedy = "install edge-app again, or name another model"
     if not remedy and isinstance(error, ImportError):

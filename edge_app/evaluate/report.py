@@ -153,7 +153,8 @@ def check_plots() -> None:
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise DependencyMissing(
-            "the page's plots need matplotlib; install it with \"pip install 'edge-app[train]'\", or leave --html away"
+            "the page's plots need matplotlib",
+            "install it with \"pip install 'edge-app[train]'\", or leave --html away",
         )
 
 

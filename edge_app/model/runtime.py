@@ -59,7 +59,7 @@ def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
         except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of numpy.
             reasons.append(f"{package}: {error}")
     raise DependencyMissing(
-        f"no TFLite runtime can be imported ({'; '.join(reasons)}); install one with 'pip install ai-edge-litert'"
+        f"no TFLite runtime can be imported ({'; '.join(reasons)})", "install one with 'pip install ai-edge-litert'"
     )
 
 

@@ -47,8 +47,8 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
     for output in (golden.output, golden.output_plain):
         if output is not None and len(output) != len(found):
             raise ModelRefused(
-                f"the card of {classifier.path} holds {len(output)} golden outputs, but the model has {len(found)}; "
-                "restore the card that came with the model"
+                f"the card of {classifier.path} holds {len(output)} golden outputs, but the model has {len(found)}",
+                "restore the card that came with the model",
             )
     kernels = _in_words(classifier.delegation)
     wanted = comparable(golden, classifier.delegation)
@@ -58,7 +58,8 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
     if worst > golden.tolerance:
         raise ModelRefused(
             f"{classifier.path}: self-test failed: outputs of {classifier.runtime} on {kernels} differ from the card's "
-            f"by up to {worst} steps (allowed {golden.tolerance}); {_remedy(classifier, golden)}"
+            f"by up to {worst} steps (allowed {golden.tolerance})",
+            _remedy(classifier, golden),
         )
     return Outcome(kernels, worst)
 

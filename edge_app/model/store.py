@@ -65,10 +65,10 @@ def find(name_or_path: str) -> Path:
     if path.is_file():
         return path
     if path.exists():
-        raise ModelRefused(f"{path} is not a file; name a .tflite file or one of {', '.join(shipped())}")
+        raise ModelRefused(f"{path} is not a file", f"name a .tflite file or one of {', '.join(shipped())}")
     close = closest(name_or_path, shipped())
     hint = f"did you mean {close!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
-    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists; {hint}")
+    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists", f"{hint}")
 
 
 def read(name_or_path: str, labels_file: Path | None = None) -> Model:
@@ -147,8 +147,8 @@ def _read_card(path: Path) -> Card | None:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ModelRefused(
-            f"model card {path} is wrong in {error.error_count()} places, first {place}: {first['msg']}; "
-            "'edge-app models show' prints what a card looks like"
+            f"model card {path} is wrong in {error.error_count()} places, first {place}: {first['msg']}",
+            "'edge-app models show' prints what a card looks like",
         ) from error
 
 
@@ -163,5 +163,5 @@ def read_labels(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(f"cannot read labels {path}: {error}") from error
     if not labels:
-        raise ModelRefused(f"{path} holds no labels; write one a line, in the order of the model's outputs")
+        raise ModelRefused(f"{path} holds no labels", "write one a line, in the order of the model's outputs")
     return labels

@@ -24,7 +24,7 @@ except (ImportError, ValueError, AttributeError) as error:  # the latter two: bu
         hint = (
             "install it with \"pip install 'edge-app[desktop]'\" (or [headless]), or 'sudo apt install python3-opencv'"
         )
-    raise DependencyMissing(f"OpenCV cannot be imported ({error}); {hint}") from error
+    raise DependencyMissing(f"OpenCV cannot be imported ({error})", f"{hint}") from error
 
 # The pictures here are small: OpenCV's own threads cost more CPU than they save time.
 cv2.setNumThreads(1)

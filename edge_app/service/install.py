@@ -138,7 +138,7 @@ def build(order: Order, places: Places = Places()) -> Path:
     python = choose_python()
     sees_system = _has(python, "picamera2")
     if sees_system and not _has(python, "cv2"):
-        raise DependencyMissing("OpenCV is missing; run: sudo apt install python3-opencv")
+        raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
     folder = places.environment.with_name(f"edge-app-{time.strftime('%Y%m%dT%H%M%S')}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _say(f"making {folder} with {python}{', which sees what apt installed' if sees_system else ''}")
@@ -196,7 +196,7 @@ def origin() -> Path:
     url = urllib.parse.urlsplit(record.get("url", ""))
     path = Path(urllib.parse.unquote(url.path))
     if url.scheme != "file" or not path.exists():
-        raise StartError("what this edge-app was installed from is not there; name a checkout or a wheel with --from")
+        raise StartError("what this edge-app was installed from is not there", "name a checkout or a wheel with --from")
     return path
 
 
@@ -212,8 +212,8 @@ def choose_python() -> str:
         if not is_hidden and _succeeds([path, "-c", _IS_FIT]):
             return path
     raise DependencyMissing(
-        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make "
-        "environments; run: sudo apt install python3 python3-venv"
+        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make environments",
+        "run: sudo apt install python3 python3-venv",
     )
 
 
@@ -246,12 +246,12 @@ def require_root() -> None:
     """
     _require_systemd()
     if os.geteuid() != 0:
-        raise StartError(f"installing a service takes root; run: sudo {sys.argv[0]} {' '.join(sys.argv[1:])}")
+        raise StartError("installing a service takes root", f"run: sudo {sys.argv[0]} {' '.join(sys.argv[1:])}")
 
 
 def _require_systemd() -> None:
     if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
-        raise StartError("systemd does not run this machine; 'edge-app run' works without it")
+        raise StartError("systemd does not run this machine", "'edge-app run' works without it")
 
 
 def systemctl(*arguments: str) -> str:
@@ -311,7 +311,7 @@ def describe(found: Mapping[str, str]) -> str:
 def _switch(link: Path, folder: Path) -> None:
     """Make a link point to a folder at once: there is no moment without it."""
     if link.exists() and not link.is_symlink():
-        raise RunError(f"{link} is in the way: a folder that edge-app did not make; move it elsewhere")
+        raise RunError(f"{link} is in the way: a folder that edge-app did not make", "move it elsewhere")
     new = link.with_name(f".{link.name}-new")
     new.unlink(missing_ok=True)
     new.symlink_to(folder.name)

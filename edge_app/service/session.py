@@ -94,8 +94,8 @@ class Reloading:
 
 def refuse(error: EdgeAppError) -> None:
     """Say why a reload changes nothing."""
-    for line in str(error).splitlines():
-        log.error("%s", line)
+    for one in error.each:
+        log.error("%s", one)
     log.error("reload refused; going on as before")
 
 
@@ -144,8 +144,8 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
     preprocess.parse_crop(settings.crop)
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
         raise ModelRefused(
-            f"{settings.model} has no card, so nothing vouches for it; a service runs it only with 'trusted = true' "
-            "below [model] in its settings"
+            f"{settings.model} has no card, so nothing vouches for it",
+            "a service runs it only with 'trusted = true' below [model] in its settings",
         )
     return Prepared(settings, load(settings, stop))
 
@@ -240,7 +240,7 @@ def _rules(settings: Run, model: Classifier, source: Source) -> Rules:
     enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
     leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
     if leave > enter:
-        raise UsageError(f"--leave {leave} is above --enter {enter}; a label would be dropped as soon as it is named")
+        raise UsageError(f"--leave {leave} is above --enter {enter}", "a label would be dropped as soon as it is named")
     return Rules(
         temperature=card.temperature if card else usual.temperature,
         enter=enter,

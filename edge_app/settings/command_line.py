@@ -84,9 +84,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
         )()
     except SettingsError as error:
         words += [word for word in arguments[len(words) :][:1] if word in subcommands(kind)]
-        raise UsageError(
-            f"{_explained(str(error), arguments)}\nsee '{' '.join(['edge-app', *words])} --help'"
-        ) from error
+        lines = [_explained(str(error), arguments), f"see '{' '.join(['edge-app', *words])} --help'"]
+        raise UsageError.together([UsageError(line) for line in lines]) from error
     while True:
         chosen = [name for name, value in given.items() if name in subcommands(kind) and isinstance(value, dict)]
         if not chosen:
@@ -146,7 +145,8 @@ def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:
         return kind.model_validate(settings | given)
     except ValidationError as error:
         problems = [f"--{str(d['loc'][0]).replace('_', '-')}: {layers.explain(d)}" for d in error.errors()]
-        raise UsageError("\n".join([*problems, f"see 'edge-app {words} --help'"])) from error
+        lines = [*problems, f"see 'edge-app {words} --help'"]
+        raise UsageError.together([UsageError(line) for line in lines]) from error
 
 
 def subcommands(kind: type[Group]) -> dict[str, type[Group]]:

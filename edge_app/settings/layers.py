@@ -52,7 +52,7 @@ def load(
         settings |= _checked(_from_file(path, problems), problems)
     settings |= _checked(_from_environment(environment, problems), problems)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError.together([ConfigError(problem) for problem in problems])
     return settings
 
 

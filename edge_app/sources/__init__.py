@@ -56,7 +56,7 @@ def _find(text: str) -> tuple[ModuleType, str]:
         for module in _modules():
             if name in getattr(module, "SCHEMES", ()):
                 return module, text
-        raise UsageError(f"no source speaks {name}://; try rtsp:// or http://")
+        raise UsageError(f"no source speaks {name}://", "try rtsp:// or http://")
     path = Path(text)
     if _exists(path):
         for module in map(_load, OF_PATHS):
@@ -65,7 +65,7 @@ def _find(text: str) -> tuple[ModuleType, str]:
         raise SourceError(f"{masked(text)} is neither a folder, a picture nor a video")
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
         # It may come back by itself, a camera plugged in or a disk mounted: no error of the command line.
-        raise SourceError(f"{masked(text)} does not exist; 'edge-app sources' lists the cameras")
+        raise SourceError(f"{masked(text)} does not exist", "'edge-app sources' lists the cameras")
     raise UsageError(f"no source and no file is called {masked(text)!r}{_suggestion(name)}")
 
 

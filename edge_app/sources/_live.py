@@ -165,15 +165,15 @@ class LiveSource:
     def _check_progress(self, now_s: float) -> None:
         if self._is_given_up:
             raise CameraHung(
-                f"{self.name}: opened {self._failures} times without a picture ({self._reason}); "
-                "only a new process helps (the service starts one by itself)"
+                f"{self.name}: opened {self._failures} times without a picture ({self._reason})",
+                "only a new process helps (the service starts one by itself)",
             )
         if not self._thread.is_alive() and not self._ended.is_set():
             raise CameraHung(f"{self.name}: the capture thread has ended by itself, which is a bug")
         if now_s - self._progress_s > self._limit_s:
             raise CameraHung(
-                f"{self.name}: a capture call has not returned for {now_s - self._progress_s:.0f} s; "
-                "only a new process helps (the service starts one by itself)"
+                f"{self.name}: a capture call has not returned for {now_s - self._progress_s:.0f} s",
+                "only a new process helps (the service starts one by itself)",
             )
 
     def _capture(self) -> None:

@@ -25,6 +25,6 @@ def connect(request: Request) -> Source:
             log.info("camera found: %s (%s)", cameras[0].select, cameras[0].title)
             return module.connect(replace(request, argument=argument))
     if request.needs_camera:
-        raise SourceError(f"no camera found; plug one in, or look at 'edge-app sources'{webcam.hidden_devices()}")
+        raise SourceError("no camera found", f"plug one in, or look at 'edge-app sources'{webcam.hidden_devices()}")
     log.warning("no camera found; using the synthetic one ('edge-app sources' lists what is there)")
     return synthetic.connect(replace(request, argument=""))

@@ -105,7 +105,7 @@ def _list(path: Path) -> list[Path]:
         return [_checked(path)]
     found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())
     if not found:
-        raise SourceError(f"no pictures in {path}; looked for {', '.join(SUFFIXES)} there and below")
+        raise SourceError(f"no pictures in {path}", f"looked for {', '.join(SUFFIXES)} there and below")
     return found
 
 
@@ -144,7 +144,7 @@ def load(path: Path) -> Picture:
             raise PictureError(f"{status.st_size} bytes are too many for a picture")
         data = path.read_bytes()
     except OSError as error:
-        raise PictureError(error.strerror) from error
+        raise PictureError(error.strerror or str(error)) from error
     if not data:
         raise PictureError("the file is empty")
     return decode_file(data)

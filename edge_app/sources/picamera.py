@@ -60,8 +60,9 @@ def _picamera2() -> Any:
         from picamera2 import Picamera2
     except (ImportError, ValueError) as error:  # ValueError: "numpy.dtype size changed", two numpys at once.
         raise DependencyMissing(
-            f"picamera2 cannot be imported ({error}); on a Raspberry Pi 'sudo apt install python3-picamera2' and use "
-            "an environment made with --system-site-packages ('make run' does)"
+            f"picamera2 cannot be imported ({error})",
+            "on a Raspberry Pi 'sudo apt install python3-picamera2' and use an environment made with "
+            "--system-site-packages ('make run' does)",
         ) from error
     return Picamera2
 
@@ -93,7 +94,7 @@ class Picamera(Camera):
             log.info("picamera:%d: %s is %s %dx%d", number, name, stream["format"], *stream["size"])
             if stream["format"] not in (*_PLANAR, *_PACKED):
                 self.close()
-                raise SourceError(f"picamera:{number} delivers {stream['format']}, which is not handled; try webcam")
+                raise SourceError(f"picamera:{number} delivers {stream['format']}, which is not handled", "try webcam")
         return f"picamera:{number}"
 
     def read(self) -> Capture | None:
@@ -221,7 +222,7 @@ def color_standard(color_space: Any) -> ColorStandard:
 
 def _number(argument: str) -> int:
     if argument and not argument.isdigit():
-        raise SourceError(f"picamera:{masked(argument)} is not a number; 'edge-app sources' lists the cameras")
+        raise SourceError(f"picamera:{masked(argument)} is not a number", "'edge-app sources' lists the cameras")
     return int(argument or 0)
 
 
@@ -230,7 +231,7 @@ def _acquire(number: int) -> Any:
     count = len(factory.global_camera_info())
     if number >= count:
         raise SourceError(
-            f"picamera:{number} does not exist: picamera2 sees {count} cameras; check the cable and rpicam-hello"
+            f"picamera:{number} does not exist: picamera2 sees {count} cameras", "check the cable and rpicam-hello"
         )
     try:
         return factory(number)

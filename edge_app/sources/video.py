@@ -144,7 +144,7 @@ def _open(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "a:b.mp4" would be taken for a URL
     if not capture.isOpened():
         capture.release()
-        raise SourceError(f"{path} is not a video that FFmpeg can read, or is cut off; does it play elsewhere?")
+        raise SourceError(f"{path} is not a video that FFmpeg can read, or is cut off", "does it play elsewhere?")
     return capture
 
 

@@ -216,7 +216,7 @@ def _path(argument: str) -> str:
         return argument
     if argument and not argument.isdigit():
         raise SourceError(
-            f"webcam:{masked(argument)} is neither a number nor a path; 'edge-app sources' lists the cameras"
+            f"webcam:{masked(argument)} is neither a number nor a path", "'edge-app sources' lists the cameras"
         )
     if argument:
         return f"/dev/video{argument}"
@@ -241,15 +241,15 @@ def _require(path: str) -> v4l2.Device:
     try:
         device = v4l2.query(path)
     except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist; 'edge-app sources' lists the cameras") from error
+        raise SourceError(f"{path} does not exist", "'edge-app sources' lists the cameras") from error
     except PermissionError as error:
-        raise SourceError(f"no permission to open {path}; {_JOIN_GROUP}") from error
+        raise SourceError(f"no permission to open {path}", f"{_JOIN_GROUP}") from error
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise SourceError(_refusal(path)) from error
         raise SourceError(f"{path} does not answer as a camera: {error.strerror}") from error
     if device is None:
-        raise SourceError(f"{path} does not capture video; 'edge-app sources' lists the cameras")
+        raise SourceError(f"{path} does not capture video", "'edge-app sources' lists the cameras")
     return device
 
 

@@ -52,21 +52,21 @@ class Checkpoint:
             raise StartError(f"checkpoint {self._path} cannot be read: {error.strerror}") from error
         except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
             raise StartError(
-                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__}); --restart begins anew"
+                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "--restart begins anew"
             ) from error
         different = [name for name in self._identity if identity.get(name) != self._identity[name]]
         if different:
             was = ", ".join(f"{name} {identity.get(name)}" for name in different)
             now = ", ".join(f"{name} {self._identity[name]}" for name in different)
             raise StartError(
-                f"{self._path} is of another training ({was}; asked for is {now}); "
-                "name another --out, or begin anew with --restart"
+                f"{self._path} is of another training ({was}",
+                f"asked for is {now}); name another --out, or begin anew with --restart",
             )
         try:
             for name, part in parts.items():
                 part.load_state_dict(states[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise StartError(f"{self._path} is of a network of another shape; begin anew with --restart") from error
+            raise StartError(f"{self._path} is of a network of another shape", "begin anew with --restart") from error
         self.history = history
         return len(self.history)
 
@@ -88,8 +88,8 @@ class Checkpoint:
         except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
             new.unlink(missing_ok=True)
             raise RunError(
-                f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}; "
-                f"epoch {len(self.history) - 1} is kept, the same command goes on from there"
+                f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}",
+                f"epoch {len(self.history) - 1} is kept, the same command goes on from there",
             ) from error
 
     def remove(self) -> None:

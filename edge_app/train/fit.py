@@ -89,7 +89,7 @@ def fit(
             for step, (pictures, targets) in enumerate(batches(split.train, plan, epoch)):
                 if stop is not None and stop.is_set():
                     raise RunError(
-                        f"stopped in epoch {epoch + 1}; {epoch} are kept, the same command goes on from there"
+                        f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command goes on from there"
                     )
                 share = rate_at((epoch * steps + step) / (plan.epochs * steps), plan.recipe.warmup)
                 for optimiser, rates in zip(optimisers, peaks, strict=True):

@@ -162,7 +162,7 @@ def _device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no GPU here; use --device cpu")
+        raise UsageError("--device cuda: PyTorch finds no GPU here", "use --device cpu")
     return wanted
 
 
@@ -186,7 +186,7 @@ def _read_reference(path: Path, stop: threading.Event) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StartError(f"cannot read the reference {path}: {error.strerror}; name a .tflite file") from error
+        raise StartError(f"cannot read the reference {path}: {error.strerror}", "name a .tflite file") from error
     trial.try_in_child(Model(path.stem, path, content, "", (), None), runtime.Options(), stop)
     return content
 
@@ -198,7 +198,7 @@ def _writable(folder: Path) -> Path:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise StartError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+        raise StartError(f"cannot write to {folder}: {error.strerror}", "name another folder with --out") from error
     return folder
 
 

@@ -68,8 +68,9 @@ def check(float_tflite: bytes, network: nn.Module, pictures: np.ndarray) -> None
         worst = float(np.abs(interpreter.get_tensor(out)[0] - expected).max())
         if worst > CLOSE * max(1.0, float(np.abs(expected).max())):
             raise RunError(
-                f"the converted network computes something else (a logit is {worst:.2g} off): this is a bug of the "
-                "converter; the training is kept, try another version of litert-torch"
+                f"the converted network computes something else (a logit is {worst:.2g} off): "
+                "this is a bug of the converter",
+                "the training is kept, try another version of litert-torch",
             )
 
 

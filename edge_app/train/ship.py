@@ -95,8 +95,8 @@ def _write(contents: dict[Path, bytes]) -> None:
         for written in new.values():
             written.unlink(missing_ok=True)
         raise RunError(
-            f"cannot write {error.filename or next(iter(contents)).parent}: {error.strerror}; "
-            "the training is kept, the same command goes on from its end"
+            f"cannot write {error.filename or next(iter(contents)).parent}: {error.strerror}",
+            "the training is kept, the same command goes on from its end",
         ) from error
 
 

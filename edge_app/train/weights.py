@@ -105,7 +105,7 @@ def find(name_or_path: str) -> Path:
         path = path if path.suffix == SUFFIX else store.find(name_or_path).with_suffix(SUFFIX)
     if not path.is_file():
         shipped = sorted(found.stem for found in store.shipped_folder().glob(f"*{SUFFIX}"))
-        raise ModelRefused(f"no float weights in {path}; shipped are those of {', '.join(shipped) or 'none'}")
+        raise ModelRefused(f"no float weights in {path}", f"shipped are those of {', '.join(shipped) or 'none'}")
     return path
 
 
@@ -122,6 +122,7 @@ def take_over(network: Network, source: Weights, labels: tuple[str, ...]) -> Non
     if unlike or len(kept) + len(last) != len(own):
         raise UsageError(
             f"the network of {source.path} (recipe {source.recipe}, {source.shape[1]}x{source.shape[0]}) does not fit "
-            f"({', '.join(unlike[:3]) or 'it has other layers'}); choose its own --recipe and --size"
+            f"({', '.join(unlike[:3]) or 'it has other layers'})",
+            "choose its own --recipe and --size",
         )
     network.load_state_dict(kept, strict=False)

@@ -60,7 +60,7 @@ class Log:
             self._descriptor = self._open()
         except OSError as error:
             raise StartError(
-                f"cannot write the log {self._path}: {error.strerror}; choose another file with --log"
+                f"cannot write the log {self._path}: {error.strerror}", "choose another file with --log"
             ) from error
 
     def emit(self, result: Result, picture: Picture | None) -> None:

@@ -52,8 +52,8 @@ def parse(url: str) -> Address:
         parts = urlsplit("")
     if not host or parts.scheme not in DEFAULT_PORTS or not url.isprintable() or " " in url:
         raise SourceError(
-            f"{public} is no address of a stream; write rtsp://host:port/path or http://..., "
-            "and %40, %2F, %3A for @, / and : in a password"
+            f"{public} is no address of a stream",
+            "write rtsp://host:port/path or http://..., and %40, %2F, %3A for @, / and : in a password",
         )
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
     user = None if parts.username is None else unquote(parts.username)

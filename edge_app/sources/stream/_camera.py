@@ -75,5 +75,5 @@ class Stream(Camera):
             return Snapshots(address, 1 / max(self._request.fps or 0.0, SNAPSHOT_FPS), stop, clock)
         # FFmpeg would show plain text as a picture of letters; a playlist of HLS may be called plain text.
         if kind.startswith("image/") or (kind.startswith("text/") and ".m3u8" not in address.bare):
-            raise SourceError(f"{address.public} is not a stream but {kind}; look for the camera's stream address")
+            raise SourceError(f"{address.public} is not a stream but {kind}", "look for the camera's stream address")
         return Decoded(address, stop, clock)

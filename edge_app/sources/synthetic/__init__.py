@@ -86,10 +86,10 @@ def parse_options(argument: str) -> Options:
     for token in argument.split(",") if argument else []:
         key = "kind" if token in ENCODERS else token.partition("=")[0]
         if key not in ("kind", "free", "seed") or (key == "free" and token != "free"):
-            raise UsageError(f"synthetic: unknown option {masked(token)!r}; choose from {_ALLOWED}")
+            raise UsageError(f"synthetic: unknown option {masked(token)!r}", f"choose from {_ALLOWED}")
         if key in found:
             raise UsageError(
-                f"synthetic: option {masked(token)!r} contradicts {masked(found[key])!r}; give one of them"
+                f"synthetic: option {masked(token)!r} contradicts {masked(found[key])!r}", "give one of them"
             )
         found[key] = token
     seed = found.get("seed", "seed=0").partition("=")[2]
@@ -114,9 +114,9 @@ def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
     width_px, height_px = request.size_px
     least, most = SIDES_PX
     if not (least <= width_px <= most and least <= height_px <= most):
-        raise UsageError(f"synthetic: {width_px}x{height_px} is not possible; both sides must be {least} to {most}")
+        raise UsageError(f"synthetic: {width_px}x{height_px} is not possible", f"both sides must be {least} to {most}")
     if options.kind == "yuyv" and width_px % 2:
-        raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}; try {width_px + 1}x{height_px}")
+        raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}", f"try {width_px + 1}x{height_px}")
     return request.size_px
 
 
@@ -124,7 +124,7 @@ def _rate_hz(request: Request) -> float:
     rate_hz = DEFAULT_FPS if request.fps is None else request.fps
     least, most = RATES_HZ
     if not least <= rate_hz <= most:
-        raise UsageError(f"synthetic: {rate_hz:g} frames a second are not possible; choose {least:g} to {most:g}")
+        raise UsageError(f"synthetic: {rate_hz:g} frames a second are not possible", f"choose {least:g} to {most:g}")
     return rate_hz
 
 
