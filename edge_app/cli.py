@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from edge_app import commands
-from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, StartError
+from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, Interrupted, StartError
 from edge_app.service import journal
 from edge_app.settings import command_line
 from edge_app.system import process
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         words, kind, given = command_line.parse(arguments)
         if words not in commands.COMMANDS or (not words and not given.get("version")):
             command_line.parse([*words.split(), "--help"])
-        if words not in ("run", "train"):  # these two have something to finish
+        if words not in ("run", "train", "service install"):  # these have something to finish, or to undo
             process.die_on_signals(stop)
         if words != "run":  # it has much to load yet
             process.begin_collection()
@@ -42,6 +42,10 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         return code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE
+    except Interrupted as error:
+        log.error("%s", error)
+        process.die_on_signals(stop)
+        return error.exit_code
     except EdgeAppError as error:
         if stop.is_set() and isinstance(error, ConfigError | StartError):
             return EXIT_OK  # Asked to end before it had begun: what was given up then is no failure.

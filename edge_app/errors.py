@@ -9,6 +9,7 @@
     │   ├── SourceError             a source cannot be opened: absent, busy, no permission, unreadable
     │   └── DataError               a data set is missing or damaged
     └── RunError                    failed while running (1)
+        ├── Interrupted             a signal broke off what was then undone; the program ends by that signal
         ├── CameraLost              the camera stopped; live sources answer it by reopening
         ├── CameraHung              a capture call never returned: only a new process helps
         ├── PictureError            also ValueError: this one picture cannot be decoded
@@ -98,6 +99,10 @@ class DataError(StartError):
 
 class RunError(EdgeAppError):
     """Something failed while running."""
+
+
+class Interrupted(RunError):
+    """A signal broke off what had been begun; it is undone."""
 
 
 class CameraLost(RunError):

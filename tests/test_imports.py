@@ -68,7 +68,7 @@ INSIDE = {
         ["store"],
         ["card"],
     ],
-    "service": [["session", "install"], ["health", "waiting"], ["notify", "journal"]],
+    "service": [["session", "install"], ["building", "health", "waiting"], ["environments"], ["notify", "journal"]],
     "settings": [["command_line"], ["layers"], ["flags"], ["sections"]],
     "sources": [
         ["auto"],
@@ -172,6 +172,26 @@ def test_tools_do_not_lean_on_tests() -> None:
     """What `tools/` measures can be run from an installation without the tests."""
     for path in (ROOT / "tools").glob("*.py"):
         assert not [name for name in imported(path) if name.split(".")[0] == "tests"], path.name
+
+
+def test_only_one_room_starts_python() -> None:
+    """`system.process` keeps the current folder's modules out of a child; nobody else starts an interpreter."""
+    found = {path.name for path in (ROOT / "edge_app").rglob("*.py") if "executable" in attributes_of_sys(path)}
+    assert found == {"process.py"}
+    starts = {path.relative_to(ROOT / "edge_app").as_posix() for path in (ROOT / "edge_app").rglob("*.py")
+              if {"subprocess", "multiprocessing", "os.system", "os.popen"} & set(imported(path))}  # fmt: skip
+    assert starts == {
+        "system/process.py",
+        "system/board.py",
+        "bench/start.py",
+    }  # vcgencmd; whatever command it is given
+
+
+def attributes_of_sys(path: Path) -> set[str]:
+    """Return the names a file takes from `sys`."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)]
+    own = {node.attr for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "sys"}
+    return own | {name.removeprefix("sys.") for name in imported(path) if name.startswith("sys.")}
 
 
 def test_a_forbidden_import_is_found(tmp_path: Path) -> None:

@@ -8,18 +8,19 @@ folder=$1; shift
 python=${PYTHON:-python3}
 say() { printf 'edge-app: %s\n' "$*" >&2; }
 refuse() { say "$*"; exit 3; }
+# -I throughout: modules in the current folder, on PYTHONPATH or installed by the user alone must not be imported.
 
-"$python" -c '' 2>/dev/null || refuse "no working $python; run: sudo apt install python3 python3-venv"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+"$python" -I -c '' 2>/dev/null || refuse "no working $python; run: sudo apt install python3 python3-venv"
+"$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   refuse "$("$python" --version) is too old, 3.11 is needed; name a newer one: make PYTHON=python3.12 ..."
-"$python" -c 'import venv, ensurepip; ensurepip.version()' 2>/dev/null >&2 || refuse "Python cannot make environments; run: sudo apt install python3-venv"
+"$python" -I -c 'import venv, ensurepip; ensurepip.version()' 2>/dev/null >&2 || refuse "Python cannot make environments; run: sudo apt install python3-venv"
 
 # A Raspberry Pi's picamera2 comes from apt and was built against apt's numpy: there the environment sees the
 # system's packages, and OpenCV comes from apt too (pip's wants a newer numpy, which breaks picamera2).
-has_picamera2=$("$python" -c 'import importlib.util as u; print("yes" if u.find_spec("picamera2") else "no")')
+has_picamera2=$("$python" -I -c 'import importlib.util as u; print("yes" if u.find_spec("picamera2") else "no")')
 if [ "$has_picamera2" = yes ]; then
   sees_system=--system-site-packages opencv=
-  "$python" -c 'import cv2' 2>/dev/null || refuse "OpenCV is missing; run: sudo apt install python3-opencv"
+  "$python" -I -c 'import cv2' 2>/dev/null || refuse "OpenCV is missing; run: sudo apt install python3-opencv"
 else
   sees_system= opencv=${OPENCV:-headless}
   if [ -z "${OPENCV:-}" ] && { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || ldconfig -p 2>/dev/null | grep -q 'libGL\.so\.1'; }; then
@@ -32,13 +33,13 @@ extras=$(printf '%s\n' $opencv "$@" | paste -sd, -)
 stamp="$folder/.installed-$(printf %s "$extras" | tr , -)"
 if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
 say "installing into $folder (once; some minutes on a Raspberry Pi)"
-[ -x "$folder/bin/python" ] || "$python" -m venv $sees_system "$folder"
-install() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+[ -x "$folder/bin/python" ] || "$python" -I -m venv $sees_system "$folder"
+install() { "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"; }
 # PyTorch first and by its number: left to choose, pip takes a build for GPUs, gigabytes larger.
 case ",$extras," in *,train,*) install torch==2.13.0 ;; esac
 install -e ".${extras:+[$extras]}"
 
-check() { "$folder/bin/python" -c "$1" 2>&1 || true; }
+check() { "$folder/bin/python" -I -c "$1" 2>&1 || true; }
 broken=$(check 'import edge_app.pictures.opencv' | tail -n 1)
 case $broken in
   *libGL* | *libgthread* | *libglib*) refuse "OpenCV lacks a library; run: sudo apt install libgl1 libglib2.0-0" ;;

@@ -52,7 +52,7 @@ def start_and_memory(plan: Plan) -> Iterator[Figure]:
         model = str(store.read(BASE).path)
         compileall.compile_dir(Path(classifier.__file__).parents[1], quiet=1)  # as pip does when it installs
         ours = [EDGE_APP, "run", "--source", video, "--preview", "none", "--log", "-"]
-        script = [sys.executable, "-c", SCRIPT, video, model]
+        script = [sys.executable, "-I", "-c", SCRIPT, video, model]
         starts, peaks = [], []
         for _ in range(plan.repetitions):
             once = [(start.measure([*ours, "--frames", "1"]), start.measure([*script, "1"])) for _ in range(9)]

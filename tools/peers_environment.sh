@@ -4,6 +4,6 @@ set -eu
 folder=$1
 stamp="$folder/.installed"
 if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
-[ -x "$folder/bin/python" ] || "${PYTHON:-python3}" -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2' -e .
+[ -x "$folder/bin/python" ] || "${PYTHON:-python3}" -I -m venv "$folder"
+"$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2' -e .
 touch "$stamp"

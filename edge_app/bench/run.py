@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from edge_app.pictures import preprocess
 from edge_app.settings import layers
 from edge_app.sources import Request as SourceRequest
 from edge_app.sources import Source
+from edge_app.system import process
 from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,8 @@ def _start(case: Case, request: Request, tell: Callable[[int], object]) -> Start
     source = request.source or f"synthetic:{request.kind},free"
     options = case.options
     words = [
-        *(sys.executable, "-m", "edge_app", "run", "--config", os.devnull, "--source", source),
+        *process.python_child("from edge_app.__main__ import main; main()"),
+        *("run", "--config", os.devnull, "--source", source),
         *("--model", str(case.model.path), "--runtime", options.runtime, "--delegate", options.delegate),
         *("--threads", str(options.threads), "--frames", str(START_FRAMES), "--preview", "none", "--log", "-"),
         *(("--labels", str(request.labels)) if request.labels else ()),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_app.errors import RunError
+from edge_app.system import process
 from edge_app.system.masking import masked
 
 # A process in between: a program's peak, as Linux counts it, begins with that of the process that started it.
@@ -46,11 +47,17 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     Raises:
         RunError: it failed, or printed nothing.
     """
-    words = [sys.executable, "-S", "-c", _IN_BETWEEN, *command]
+    # In the folder of whoever measures: the command may name files that lie there.
+    words = process.bare_python(_IN_BETWEEN, *command)
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     has_line, code, taken_s, peak_mb = done.stdout.split()
     if has_line != "True" or code != "0":
-        raise RunError(
-            f"'{' '.join(map(masked, command))}' ended with {code} and had printed something: {has_line.lower()}"
-        )
+        raise RunError(f"'{_shown(command)}' ended with {code} and had printed something: {has_line.lower()}")
     return Start(float(taken_s), float(peak_mb))
+
+
+def _shown(command: Sequence[str]) -> str:
+    """Return a command for a message of one line; Python code in it is left out."""
+    return shlex.join(
+        masked(word) if previous != "-c" else "..." for previous, word in zip(["", *command], command, strict=False)
+    )

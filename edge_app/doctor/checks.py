@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -266,7 +265,7 @@ def _import(check: str, module: str, patient: Patient) -> Finding | None:
 
 
 def _run(code: str, check: str, patient: Patient) -> Finding | None:
-    ended = process.run_child([sys.executable, "-c", code], patient.stop, IMPORT_LIMIT_S)
+    ended = process.run_child(process.python_child(code), patient.stop, IMPORT_LIMIT_S)
     if ended.code == 0:
         return None
     if ended.code is None:

@@ -29,7 +29,7 @@ def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
     Raises:
         ModelRefused: it does not load, crashes, or does not end.
     """
-    command = [sys.executable, "-m", "edge_app.model.trial", str(model.path), options.runtime, options.delegate]
+    command = process.python_module("edge_app.model.trial", str(model.path), options.runtime, options.delegate)
     # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
     ended = process.run_child(command, stop, _TRIAL_LIMIT_S, model.content)
     if ended.code == 0:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import logging
+import contextlib
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.parse
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata, resources
+from functools import partial
+from importlib import resources
 from pathlib import Path
 
-from edge_app.errors import DependencyMissing, RunError, StartError
+from edge_app.errors import RunError, StartError
+from edge_app.service import building, environments
+from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
 from edge_app.system import v4l2
 
-log = logging.getLogger(__name__)
-
 UNIT = "edge-app.service"
 DROP_IN = "edge-app-network.conf"
-PRIVATE_HOMES = ("/home", "/root")  # What ProtectHome= hides from the service.
-KEPT_OUT = (".git", ".venv*", "build", "*.egg-info", "__pycache__", ".*_cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +65,31 @@ class Places:
         folder = self.root / "var" / "log"
         return [folder / "edge-app", folder / "private" / "edge-app"]
 
-    def environments(self) -> list[Path]:
-        """Return every environment, in use or not, oldest first."""
-        return sorted(self.environment.parent.glob("edge-app-*"))
-
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be installed.
+class Before:
+    """How things were before an installation put its parts in place.
 
     Attributes:
-        source: a checkout of edge-app or a wheel; None takes what this edge-app was installed from.
-        wheels: folder of wheels to take everything from, without a network; None asks pip's index.
-        is_networked: open the sandbox for sources and sinks that speak over the network.
+        files: what stood in unit, drop-in and settings; None where there was no file.
+        environment: what the link pointed to.
+        unit: properties as `show` returns them.
     """
 
-    source: Path | None = None
-    wheels: Path | None = None
-    is_networked: bool = False
+    files: Mapping[Path, bytes | None]
+    environment: Path | None
+    unit: Mapping[str, str]
 
 
-def install(order: Order, places: Places = Places()) -> str:
+def install(order: Order, stop: threading.Event, places: Places = Places()) -> str:
     """Build an environment of its own, put unit and settings in place, enable, start, and see that it runs.
 
     What runs already is replaced only when the new environment has proved itself; settings are never overwritten.
+
+    Args:
+        order: what to install.
+        stop: set to break off.
+        places: where.
 
     Returns:
         The status of the service.
@@ -102,140 +98,110 @@ def install(order: Order, places: Places = Places()) -> str:
         StartError: not root, no systemd, or nothing to install from.
         DependencyMissing: the system lacks a package; names it.
         RunError: a step failed; says which, and what runs is as before.
+        Interrupted: `stop` was set; what runs is as before.
     """
     require_root()
     os.umask(0o022)  # the service's user reads what is installed
-    folder = build(order, places)
-    _switch(places.environment, folder)
-    files = resources.files("edge_app.systemd")
-    if not places.settings.exists():
-        _write(places.settings, files.joinpath("config.toml").read_text())
-    _write(places.unit, files.joinpath(UNIT).read_text())
-    if order.is_networked:
-        _write(places.drop_ins / DROP_IN, files.joinpath(DROP_IN).read_text())
-    else:
-        (places.drop_ins / DROP_IN).unlink(missing_ok=True)
-    _say(f"starting {UNIT}")
-    systemctl("daemon-reload")
-    systemctl("enable", UNIT)
-    systemctl("restart", UNIT)
-    for old in places.environments():
-        if old != folder:
-            shutil.rmtree(old)
+    link = places.environment
+    with environments.locked(link.parent, stop):
+        environments.require_free(link)
+        used = environments.linked(link)
+        for half_made in environments.own(link):  # a power cut leaves such
+            if half_made != used:
+                environments.remove(half_made)
+        before = _look(places)
+        folder = building.build(order, link, stop)
+        old = [path for path in environments.own(link) if path != folder]
+        try:
+            _put_in_place(order, places, folder, stop)
+        except BaseException:
+            _put_back(before, places)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        for path in old:
+            environments.remove(path)
+        _tell_of_doubtful(link)
     return describe(show())
 
 
-def build(order: Order, places: Places = Places()) -> Path:
-    """Make a new environment beside the one in use, install, and try it.
+def _look(places: Places) -> Before:
+    files = (places.unit, places.drop_ins / DROP_IN, places.settings)
+    contents = {path: path.read_bytes() if path.is_file() else None for path in files}
+    return Before(contents, environments.linked(places.environment), show())
 
-    Returns:
-        Its folder.
 
-    Raises:
-        RunError: a step failed; nothing is left of the new environment.
-    """
-    source = order.source or origin()
-    python = choose_python()
-    sees_system = _has(python, "picamera2")
-    if sees_system and not _has(python, "cv2"):
-        raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
-    folder = places.environment.with_name(f"edge-app-{time.strftime('%Y%m%dT%H%M%S')}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _say(f"making {folder} with {python}{', which sees what apt installed' if sees_system else ''}")
-    try:
-        _step([python, "-m", "venv", *(["--system-site-packages"] if sees_system else []), str(folder)])
-        with tempfile.TemporaryDirectory() as scratch:
-            wanted = _unspoilt(source, Path(scratch))
-            _say("installing (some minutes on a Raspberry Pi)")
-            _step(pip_command(folder, wanted, order.wheels, "" if sees_system else "[headless]"), pip_environment())
-        _say("trying it: models, self-test, a few frames")
-        program = str(folder / "bin" / "edge-app")
-        _step([program, "models", "verify", "cifar10-base"])
-        _step([program, "run", "--source", "synthetic", "--frames", "5", "--preview", "none", "--log", os.devnull])
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return folder
+def _put_in_place(order: Order, places: Places, folder: Path, stop: threading.Event) -> None:
+    environments.switch(places.environment, folder)
+    files = resources.files("edge_app.systemd")
+    if not places.settings.exists():
+        _write(places.settings, files.joinpath("config.toml").read_bytes())
+    _write(places.unit, files.joinpath(UNIT).read_bytes())
+    if order.is_networked:
+        _write(places.drop_ins / DROP_IN, files.joinpath(DROP_IN).read_bytes())
+    else:
+        (places.drop_ins / DROP_IN).unlink(missing_ok=True)
+    environments.say(f"starting {UNIT}")
+    for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
+        systemctl(*words, stop=stop)
+
+
+def _put_back(before: Before, places: Places) -> None:
+    """Make things as they were, as far as that is possible: what failed may fail again."""
+    was_enabled = before.unit.get("UnitFileState") == "enabled"
+    was_running = before.unit.get("ActiveState") in ("active", "activating", "reloading")
+    attempts: list[Callable[[], object]] = []
+    attempts += [] if was_running else [partial(systemctl, "stop", UNIT)]
+    attempts += [] if was_enabled else [partial(systemctl, "disable", UNIT)]
+    for path, content in before.files.items():
+        attempts.append(partial(_write, path, content) if content is not None else partial(environments.delete, path))
+    link = places.environment
+    attempts.append(
+        partial(environments.switch, link, before.environment)
+        if before.environment
+        else partial(environments.delete, link)
+    )
+    attempts += [partial(systemctl, "daemon-reload"), partial(_drop_empty, places.drop_ins, places.settings.parent)]
+    attempts += [partial(systemctl, "restart", UNIT)] if was_running else []
+    for attempt in attempts:
+        with contextlib.suppress(RunError, OSError):
+            attempt()
 
 
 def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
-    """Stop and remove the service; its logs stay unless they are purged too.
+    """Stop and remove the service; its settings and logs stay unless they are purged too.
 
     Returns:
         What was removed.
 
     Raises:
         StartError: not root, or no systemd.
+        RunError: something cannot be removed.
     """
     require_root()
-    if places.unit.exists():
-        systemctl("disable", "--now", UNIT)
-    gone = [places.unit, places.drop_ins / DROP_IN, places.settings, *places.state, *places.environments()]
-    gone += [places.environment, *(places.logs if is_purging else [])]
-    removed = [path for path in gone if _remove(path)]
-    for folder in (places.drop_ins, places.settings.parent):  # the user's own files in them stay
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    systemctl("daemon-reload")
+    link = places.environment
+    with environments.locked(link.parent, threading.Event()):
+        if places.unit.exists():
+            systemctl("disable", "--now", UNIT)
+        made = environments.own(link)
+        gone = [places.unit, places.drop_ins / DROP_IN, *places.state]
+        gone += [places.settings, *places.logs] if is_purging else []
+        gone += [link] if environments.linked(link) else []
+        removed = [path for path in gone if _remove(path)] + [path for path in made if environments.remove(path)]
+        _drop_empty(places.drop_ins, *([places.settings.parent] if is_purging else []))
+        _tell_of_doubtful(link)
+        systemctl("daemon-reload")
     return removed
 
 
-def origin() -> Path:
-    """Return the checkout or wheel that this edge-app was installed from.
-
-    Raises:
-        StartError: it is not there any more, or came from an index.
-    """
-    checkout = Path(__file__).parents[2]
-    if (checkout / "setup.py").exists():
-        return checkout
-    try:
-        record = json.loads(metadata.distribution("edge-app").read_text("direct_url.json") or "{}")  # PEP 610
-    except metadata.PackageNotFoundError:
-        record = {}
-    url = urllib.parse.urlsplit(record.get("url", ""))
-    path = Path(urllib.parse.unquote(url.path))
-    if url.scheme != "file" or not path.exists():
-        raise StartError("what this edge-app was installed from is not there", "name a checkout or a wheel with --from")
-    return path
+def _drop_empty(*folders: Path) -> None:
+    for folder in folders:
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
-def choose_python() -> str:
-    """Return an interpreter that the service can reach: the one that runs this, else the system's.
-
-    Raises:
-        DependencyMissing: neither will do.
-    """
-    own = str(Path(sys.base_prefix, "bin", "python3").resolve())
-    for path in (own, "/usr/bin/python3"):
-        is_hidden = any(Path(path).is_relative_to(home) for home in PRIVATE_HOMES)
-        if not is_hidden and _succeeds([path, "-c", _IS_FIT]):
-            return path
-    raise DependencyMissing(
-        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make environments",
-        "run: sudo apt install python3 python3-venv",
-    )
-
-
-_IS_FIT = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
-
-
-def pip_command(folder: Path, wanted: Path, wheels: Path | None, extras: str) -> list[str]:
-    """Return the command that installs edge-app into an environment."""
-    offline = ["--no-index", "--find-links", str(wheels.resolve())] if wheels else []
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    return [*pip, *offline, f"edge-app{extras} @ {wanted.resolve().as_uri()}"]
-
-
-def pip_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment for pip: whoever typed sudo may have an index or a wheel folder in their settings."""
-    found = dict(environment)
-    user = environment.get("SUDO_USER")
-    if user and "PIP_CONFIG_FILE" not in found:
-        settings = Path(os.path.expanduser(f"~{user}"), ".config", "pip", "pip.conf")  # noqa: PTH111  # of another user
-        if settings.is_file():
-            found["PIP_CONFIG_FILE"] = str(settings)
-    return found
+def _tell_of_doubtful(link: Path) -> None:
+    for path in environments.doubtful(link):
+        environments.say(f"left {path}: an earlier version may have made it; remove it if it holds nothing of yours")
 
 
 def require_root() -> None:
@@ -254,13 +220,17 @@ def _require_systemd() -> None:
         raise StartError("systemd does not run this machine", "'edge-app run' works without it")
 
 
-def systemctl(*arguments: str) -> str:
+def systemctl(*arguments: str, stop: threading.Event | None = None) -> str:
     """Run systemctl and return what it printed.
+
+    Args:
+        arguments: its.
+        stop: set to wait for it no longer.
 
     Raises:
         RunError: it failed; its own words are in the message.
     """
-    return _step(["systemctl", "--no-ask-password", *arguments])
+    return building.step(["systemctl", "--no-ask-password", *arguments], stop or threading.Event())
 
 
 _PROPERTIES = (
@@ -308,64 +278,18 @@ def describe(found: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _switch(link: Path, folder: Path) -> None:
-    """Make a link point to a folder at once: there is no moment without it."""
-    if link.exists() and not link.is_symlink():
-        raise RunError(f"{link} is in the way: a folder that edge-app did not make", "move it elsewhere")
-    new = link.with_name(f".{link.name}-new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(folder.name)
-    new.replace(link)
-
-
-def _unspoilt(source: Path, scratch: Path) -> Path:
-    """Return a wheel as it is, a checkout as a copy: building would leave root's files in it."""
-    if source.is_file():
-        return source
-    copy = scratch / "edge-app"
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*KEPT_OUT))
-    return copy
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text)
-    new.replace(path)
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        new.write_bytes(content)
+        new.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _remove(path: Path) -> bool:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        shutil.rmtree(path)
-    else:
-        return False
-    return True
-
-
-def _has(python: str, module: str) -> bool:
-    code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-    return _succeeds([python, "-c", code])
-
-
-def _succeeds(command: Sequence[str]) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
-
-
-def _step(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        return environments.delete(path)
     except OSError as error:
-        raise RunError(f"{command[0]} cannot be run: {error.strerror}") from error
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise RunError("\n".join([f"{' '.join(command)} failed with {done.returncode}:", *said[-8:]]))
-    return done.stdout
-
-
-def _say(text: str) -> None:
-    log.warning("%s", text)
+        raise RunError(f"cannot remove {path}: {error.strerror}") from error

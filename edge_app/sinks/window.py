@@ -44,7 +44,7 @@ def find_problem(stop: threading.Event) -> str | None:
     if sys.platform == "linux" and not shown_on:
         return "no display here"
     trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
-    ended = process.run_child([sys.executable, "-c", trial], stop, _TRIAL_S)
+    ended = process.run_child(process.python_child(trial), stop, _TRIAL_S)
     if ended.code == 0:
         return None
     if ended.code is None:

@@ -6,11 +6,12 @@ import contextlib
 import gc
 import os
 import signal
+import site
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, NoReturn
@@ -18,6 +19,8 @@ from typing import IO, NoReturn
 _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _answers: dict[int, Callable[[], None]] = {}  # What signals other than those call; a process has one set of them.
+_came: list[int] = []  # Signals that asked the process to end, the first one first.
+_HARMLESS_FOLDER = "/"  # Only root can put modules there.
 
 
 def put_off_collection() -> None:
@@ -63,6 +66,8 @@ def stop_on_signals() -> threading.Event:
     def pass_on() -> None:
         while numbers := os.read(told, 16):
             for number in numbers:
+                if number not in _answers:
+                    _came.append(number)
                 _answers.get(number, stop.set)()
 
     threading.Thread(target=pass_on, name="signals", daemon=True).start()
@@ -82,15 +87,81 @@ def _end_at_the_next(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
 
 
+def outlast_signals() -> None:
+    """Let signals, however many, only set the event of `stop_on_signals`, for a command that must undo what it began.
+
+    SIGHUP counts here too: a terminal that goes away must not leave half of something. Under nohup it stays ignored.
+    """
+    for number in (*_SIGNALS, signal.SIGHUP):
+        if number in _SIGNALS or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # without a handler of Python's the pipe is told nothing
+
+
 def die_on_signals(stop: threading.Event) -> None:
     """Let signals end the process, as a command with nothing to finish wants it; one that came before ends it now.
 
     Death by the signal itself, not an exception: there is no traceback, and a shell's loop ends with its command.
     """
-    for number in _SIGNALS:
+    for number in {*_SIGNALS, *_came}:
         signal.signal(number, signal.SIG_DFL)
     if stop.is_set():
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(_came[0] if _came else signal.SIGINT)
+
+
+def _current_folder() -> str | None:
+    """Return the first entry of the module path if it is the folder that `python -m` and `python -c` put there."""
+    with contextlib.suppress(FileNotFoundError):  # the current folder was deleted
+        if sys.path and not sys.flags.safe_path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109  # pathlib: not yet
+            return sys.path[0]
+    return None
+
+
+_UNASKED = _current_folder()  # Asked at the start: libraries may put entries in front of it later.
+
+
+def python_child(code: str, *arguments: str) -> list[str]:
+    """Return the command that runs Python code in a child: with the modules of this process, none of another folder.
+
+    Without this a child would import numpy.py, or any module, from the folder that the user happens to be in. The child
+    gets this process's module path less the current folder, and this very edge_app, even where `python -m edge_app` has
+    found it in the current folder. `-I` alone will not do: packages may have been installed with `pip install --user`.
+
+    Args:
+        code: what to run; may import edge_app.
+        arguments: its `sys.argv[1:]`.
+    """
+    import edge_app
+
+    path = [entry for entry in sys.path if entry.startswith(os.sep)]
+    if _UNASKED in path:
+        path.remove(_UNASKED)
+    begin = (
+        f"import importlib.util, sys; sys.path[:] = {path!r}; "
+        f"spec = importlib.util.spec_from_file_location('edge_app', {edge_app.__file__!r}); "
+        "sys.modules['edge_app'] = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(sys.modules['edge_app'])\n"
+    )
+    # -E: PYTHON* variables; -P: no current folder; -s: no packages of the user, unless this process has them.
+    flags = ["-E", "-P", *([] if site.ENABLE_USER_SITE else ["-s"]), *(["-B"] if sys.dont_write_bytecode else [])]
+    return [sys.executable, *flags, "-c", begin + code, *arguments]
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module as `python -m` does, under the rules of `python_child`."""
+    return python_child(
+        f"import runpy; runpy.run_module({name!r}, run_name='__main__', alter_sys=True)",
+        *arguments,
+    )
+
+
+def isolated(python: str, *words: str) -> list[str]:
+    """Return a command for another interpreter than ours: its own modules count, and no others."""
+    return [python, "-I", *words]
+
+
+def bare_python(code: str, *arguments: str) -> list[str]:
+    """Return the command that runs Python code that needs nothing but the standard library."""
+    return [sys.executable, "-I", "-S", "-c", code, *arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,35 +171,61 @@ class Ended:
     Attributes:
         code: its exit code, negative for the signal that killed it; None if it was given up.
         said: what it wrote to stderr.
+        printed: what it wrote to stdout.
     """
 
     code: int | None
     said: str
+    printed: str = ""
 
 
-def run_child(command: Sequence[str], stop: threading.Event, limit_s: float, given: bytes = b"") -> Ended:
+def run_child(
+    command: Sequence[str],
+    stop: threading.Event,
+    limit_s: float,
+    given: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
     """Run something that may crash or hang in a process of its own, and give it up when the run is to end.
 
+    It runs in the root folder, so relative paths in `command` do not work. What it has started itself is ended with it.
+
     Args:
-        command: the program and its arguments.
+        command: the program and its arguments; for Python's see `python_child`.
         stop: set to give up; noticed within 0.25 s.
         limit_s: seconds after which to give up.
         given: what the child reads from stdin.
+        environment: the child's; None gives it that of this process.
     """
     # A session of its own: Ctrl-C in a terminal goes to us, who then end the child, not to both.
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=_HARMLESS_FOLDER,
+        env=environment,
+        start_new_session=True,
     ) as child:
-        # Written by a thread: after a time-out, `communicate` does not go on writing what the child has not read yet.
-        pipe, child.stdin = child.stdin, None
-        threading.Thread(target=_write, args=(pipe, given), daemon=True).start()
-        deadline_s = time.monotonic() + limit_s
-        while not stop.is_set() and time.monotonic() < deadline_s:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                said = child.communicate(timeout=_POLL_S)[1]
-                return Ended(child.returncode, said.decode(errors="replace"))
-        child.kill()
+        try:
+            # Written by a thread: after a time-out, `communicate` does not go on writing what was not read yet.
+            pipe, child.stdin = child.stdin, None
+            threading.Thread(target=_write, args=(pipe, given), daemon=True).start()
+            deadline_s = time.monotonic() + limit_s
+            while not stop.is_set() and time.monotonic() < deadline_s:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    printed, said = child.communicate(timeout=_POLL_S)
+                    return Ended(child.returncode, said.decode(errors="replace"), printed.decode(errors="replace"))
+        finally:
+            _end_session(child)
     return Ended(None, "")
+
+
+def _end_session(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child that runs and what it has started, the compiler of a pip for instance; else do nothing."""
+    if child.returncode is None:  # not waited for yet: its number cannot have passed to another process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _write(pipe: IO[bytes], given: bytes) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from edge_app.errors import DependencyMissing, RunError
-from edge_app.service import install
+from edge_app.errors import RunError
+from edge_app.service import building, environments, install
+from edge_app.service.building import Order
 from edge_app.service.install import Places
 from edge_app.system import v4l2
-from tests.conftest import ROOT
 from tests.results import edge_app
 
 RUNNING = {
@@ -69,65 +71,107 @@ def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_pa
         other.communicate(b"\n")
 
 
-def test_a_link_is_switched_and_a_foreign_folder_is_not(tmp_path: Path) -> None:
-    """The link to the environment points to the new one at once; a real folder of that name is left alone."""
-    for name in ("edge-app-1", "edge-app-2"):
-        (tmp_path / name).mkdir()
-        install._switch(tmp_path / "edge-app", tmp_path / name)
-        assert (tmp_path / "edge-app").resolve() == tmp_path / name
-    (tmp_path / "other").mkdir()
-    with pytest.raises(RunError, match="other is in the way"):
-        install._switch(tmp_path / "other", tmp_path / "edge-app-1")
-
-
-def test_a_checkout_is_built_from_a_copy(tmp_path: Path) -> None:
-    """Building as root leaves nothing in the user's checkout; a wheel is taken as it is."""
-    copy = install._unspoilt(ROOT, tmp_path)
-    assert copy != ROOT and (copy / "setup.py").exists() and (copy / "systemd" / install.UNIT).exists()
-    assert not (copy / ".git").exists()
-    wheel = tmp_path / "edge_app-0.1.0-py3-none-any.whl"
-    wheel.touch()
-    assert install._unspoilt(wheel, tmp_path) == wheel
-
-
-def test_pip_hears_of_the_wheel_folder_and_of_the_users_settings(tmp_path: Path) -> None:
-    """Offline everything comes from the folder; under sudo the settings of whoever typed it count."""
-    command = install.pip_command(tmp_path, tmp_path / "x.whl", tmp_path / "wheels", "[headless]")
-    assert command[-4:-1] == ["--no-index", "--find-links", str(tmp_path / "wheels")]
-    assert command[-1] == f"edge-app[headless] @ file://{tmp_path}/x.whl"
-    assert "--no-index" not in install.pip_command(tmp_path, tmp_path / "x.whl", None, "")
-    assert install.pip_environment({"PATH": "/bin"}) == {"PATH": "/bin"}
-    assert install.pip_environment({"SUDO_USER": "nobody-of-that-name"}) == {"SUDO_USER": "nobody-of-that-name"}
-
-
-def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ProtectHome= hides /home and /root: an interpreter there would not start."""
-    monkeypatch.setattr(install, "PRIVATE_HOMES", ("/",))
-    with pytest.raises(DependencyMissing, match="a service may not look"):
-        install.choose_python()
-
-
-def test_it_knows_where_it_came_from() -> None:
-    """Run from a checkout, that is what it would install."""
-    assert install.origin() == ROOT
-
-
-def test_uninstalling_leaves_nothing_but_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that an installation makes is removed, what the user put beside it stays, logs go only with --purge."""
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """Make a root of its own, where whoever runs the tests may install, and a systemctl that does nothing."""
     monkeypatch.setattr(install, "require_root", lambda: None)
-    monkeypatch.setattr(install, "systemctl", lambda *_: "")
-    places = Places(tmp_path)
-    made = [places.unit, places.drop_ins / install.DROP_IN, places.settings, *(p / "x" for p in places.state[1:])]
-    made += [places.environment.with_name("edge-app-1") / "bin" / "edge-app", places.logs[1] / "results.jsonl"]
-    users = places.drop_ins / "mine.conf"
-    for file in [*made, users]:
+    monkeypatch.setattr(install, "show", lambda: RUNNING)
+    monkeypatch.setattr(install, "systemctl", lambda *words, stop=None: "")
+    root = tmp_path / "root"
+    (root / "opt").mkdir(parents=True)
+    return Places(root)
+
+
+def finished(places: Places, name: str = "") -> Path:
+    """Make what an environment looks like when it is finished, and link to it; return its folder."""
+    folder = places.environment.with_name(name) if name else environments.create(places.environment)
+    for file in ("pyvenv.cfg", "bin/edge-app", "lib/python3/site-packages/numpy.py"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    places.environment.unlink(missing_ok=True)
+    places.environment.symlink_to(folder.name)
+    return folder
+
+
+def test_uninstalling_leaves_settings_and_logs(places: Places) -> None:
+    """All that an installation makes is removed, what the user has stays; settings and logs go only with --purge."""
+    made = [places.unit, places.drop_ins / install.DROP_IN, *(p / "x" for p in places.state[1:])]
+    kept = [places.settings, places.logs[1] / "results.jsonl"]
+    users = [places.drop_ins / "mine.conf", places.settings.with_name("my.tflite")]
+    for file in [*made, *kept, *users]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    places.environment.symlink_to("edge-app-1")
+    finished(places)
     places.logs[0].symlink_to(places.logs[1])
     install.uninstall(is_purging=False, places=places)
-    left = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()}
-    assert left == {p.relative_to(tmp_path) for p in (users, places.logs[0], made[-1])}
+    assert files(places) == {*kept, places.logs[0], *users}
     install.uninstall(is_purging=True, places=places)
-    assert [path for path in tmp_path.rglob("*") if path.is_file() or path.is_symlink()] == [users]
+    assert files(places) == set(users)
     assert list(places.environment.parent.iterdir()) == []
+
+
+def files(places: Places) -> set[Path]:
+    """Return every file and link."""
+    return {path for path in places.root.rglob("*") if not path.is_dir() or path.is_symlink()}
+
+
+def test_an_environment_of_an_earlier_version_is_ours_if_it_is_in_use(places: Places) -> None:
+    """Its name, what is in it and the link prove it; a folder named alike that nothing links to may be anybody's."""
+    doubtful = places.environment.with_name("edge-app-20250101T000000")
+    finished(places, doubtful.name)
+    earlier = finished(places, "edge-app-20260101T000000")
+    assert environments.own(places.environment) == [earlier]
+    assert environments.doubtful(places.environment) == [doubtful]
+    install.uninstall(is_purging=True, places=places)
+    assert list(places.environment.parent.iterdir()) == [doubtful]
+
+
+def test_uninstall_removes_nothing_in_place_of_the_link(places: Places) -> None:
+    """A checkout in /opt/edge-app, or a link of the user's, is no link that install made."""
+    places.environment.mkdir()
+    (places.environment / "my.tflite").touch()
+    assert install.uninstall(is_purging=True, places=places) == []
+    assert (places.environment / "my.tflite").exists()
+    shutil.rmtree(places.environment)
+    places.environment.symlink_to("/srv")
+    assert install.uninstall(is_purging=True, places=places) == []
+    assert places.environment.is_symlink()
+
+
+def test_where_something_is_in_the_way_nothing_is_begun(places: Places) -> None:
+    """Before ten minutes of installing, not after them."""
+    places.environment.mkdir()
+    with pytest.raises(RunError, match="is in the way: edge-app did not make it"):
+        install.install(Order(), threading.Event(), places)
+    assert list(places.environment.parent.iterdir()) == [places.environment]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+@pytest.mark.parametrize("failing", ["enable", "restart"])
+def test_a_service_that_does_not_start_leaves_everything_as_it_was(
+    was_there: bool, failing: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link, the unit and the settings are put back, and what ran is started again."""
+    (places.environment.parent / "neighbour").touch()
+    if was_there:
+        finished(places)
+        install._write(places.unit, b"an older unit")
+        install._write(places.settings, b"mine")
+    before = {path: path.is_symlink() or path.read_bytes() for path in files(places)}
+    done: list[str] = []
+
+    def systemctl(*words: str, stop: threading.Event | None = None) -> str:
+        done.append(words[0])
+        if words[0] == failing and done.count(failing) == 1:
+            raise RunError("it does not")
+        return ""
+
+    monkeypatch.setattr(install, "systemctl", systemctl)
+    monkeypatch.setattr(install, "show", lambda: RUNNING if was_there else {"ActiveState": "inactive"})
+    monkeypatch.setattr(building, "build", lambda order, link, stop: environments.create(link))
+    with pytest.raises(RunError, match="it does not"):
+        install.install(Order(), threading.Event(), places)
+    assert {path: path.is_symlink() or path.read_bytes() for path in files(places)} == before
+    assert not was_there or places.environment.resolve().name == "edge-app-env-1"
+    assert (done[-1] == "restart") == was_there
+    assert ("disable" in done and "stop" in done) != was_there

@@ -124,7 +124,7 @@ def test_an_opencv_without_windows_is_told_apart(
 ) -> None:
     """The headless OpenCV is named with its remedy; one that crashes on the display takes only a child with it."""
     (tmp_path / "cv2.py").write_text(module)  # what the child that tries will import
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("DISPLAY", ":0")
     with pytest.raises(StartError, match=reason):
         sinks.connect("window", Request())
@@ -133,7 +133,7 @@ def test_an_opencv_without_windows_is_told_apart(
 def test_a_stop_does_not_wait_for_a_display_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal while a display does not answer is obeyed within a second."""
     (tmp_path / "cv2.py").write_text("import time\ntime.sleep(60)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("DISPLAY", ":0")
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()

@@ -16,7 +16,7 @@ class ServiceInstall(Command):
     Builds an environment of its own in /opt/edge-app (on a Raspberry Pi one that sees apt's picamera2 and OpenCV),
     writes an example configuration to /etc/edge-app/config.toml unless there is one, installs the unit, enables and
     starts it. Installing again brings a newer edge-app in; what runs is replaced only when the new one has proved
-    itself.
+    itself. An installation that fails or is interrupted is undone.
 
     Examples:
       sudo .venv/bin/edge-app service install
@@ -32,14 +32,16 @@ class ServiceInstall(Command):
 
 
 class ServiceUninstall(Command):
-    """Stop and remove the service; its logs stay.
+    """Stop and remove the service; its settings and logs stay.
+
+    Only what 'service install' made is removed: your own files in /etc/edge-app and /opt stay, with --purge too.
 
     Examples:
       sudo edge-app service uninstall
       sudo edge-app service uninstall --purge
     """
 
-    purge: bool = Field(False, description="remove the logs as well")
+    purge: bool = Field(False, description="remove /etc/edge-app/config.toml and the logs as well")
 
 
 class ServiceStatus(Command):

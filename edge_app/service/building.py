@@ -1,0 +1,234 @@
+"""A new environment for the service: made, filled and tried, or nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType
+
+from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
+from edge_app.service import environments
+from edge_app.system import process
+
+PRIVATE_HOMES = ("/home", "/root")  # What ProtectHome= hides from the service.
+KEPT_OUT = (".git", ".venv*", "build", "*.egg-info", "__pycache__", ".*_cache")
+_PIP_PATHS = ("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_CERT")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be installed.
+
+    Attributes:
+        source: a checkout of edge-app or a wheel; None takes what this edge-app was installed from.
+        wheels: folder of wheels to take everything from, without a network; None asks pip's index.
+        is_networked: open the sandbox for sources and sinks that speak over the network.
+    """
+
+    source: Path | None = None
+    wheels: Path | None = None
+    is_networked: bool = False
+
+
+def build(order: Order, link: Path, stop: threading.Event) -> Path:
+    """Make a new environment beside the one in use, install, and try it.
+
+    Args:
+        order: what to install.
+        link: to the environment in use.
+        stop: set to break off.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        StartError: there is nothing to install from.
+        DependencyMissing: the system lacks a package.
+        RunError: a step failed; nothing is left of the new environment.
+        Interrupted: `stop` was set; the same.
+    """
+    source = order.source or origin()
+    if not source.is_file() and not (source / "setup.py").is_file():
+        raise StartError(f"{source} is neither a wheel nor a checkout of edge-app", "name one with --from")
+    python = choose_python(stop)
+    sees_system = _has(python, "picamera2", stop)
+    if sees_system and not _has(python, "cv2", stop):
+        raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
+    folder = environments.create(link)
+    environments.say(f"making {folder} with {python}{', which sees what apt installed' if sees_system else ''}")
+    program = str(folder / "bin" / "edge-app")
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            mine = {"TMPDIR": scratch}  # What a pip that is killed leaves behind goes with the scratch folder.
+            step(process.isolated(python, "-m", "venv", *_sees(sees_system), str(folder)), stop, mine)
+            wanted = unspoilt(source, Path(scratch), stop)
+            environments.say("installing (some minutes on a Raspberry Pi)")
+            pip = pip_command(folder, wanted, order.wheels, "" if sees_system else "[headless]")
+            step(pip, stop, pip_variables() | mine)
+            environments.say("trying it: models, self-test, a few frames")
+            step([program, "models", "verify", "cifar10-base"], stop, mine)
+            frames = ("--source", "synthetic", "--frames", "5")
+            step([program, "run", *frames, "--preview", "none", "--log", os.devnull], stop, mine)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _sees(system: bool) -> list[str]:
+    return ["--system-site-packages"] if system else []
+
+
+def origin() -> Path:
+    """Return the checkout or wheel that this edge-app was installed from.
+
+    Raises:
+        StartError: it is not there any more, or came from an index.
+    """
+    checkout = Path(__file__).parents[2]
+    if (checkout / "setup.py").exists():
+        return checkout
+    try:
+        record = json.loads(metadata.distribution("edge-app").read_text("direct_url.json") or "{}")  # PEP 610
+    except metadata.PackageNotFoundError:
+        record = {}
+    url = urllib.parse.urlsplit(record.get("url", ""))
+    path = Path(urllib.parse.unquote(url.path))
+    if url.scheme != "file" or not path.exists():
+        raise StartError("what this edge-app was installed from is not there", "name a checkout or a wheel with --from")
+    return path
+
+
+def choose_python(stop: threading.Event) -> str:
+    """Return an interpreter that the service can reach: the one that runs this, else the system's.
+
+    Raises:
+        DependencyMissing: neither will do.
+    """
+    own = str(Path(sys.base_prefix, "bin", "python3").resolve())
+    for path in (own, "/usr/bin/python3"):
+        is_hidden = any(Path(path).is_relative_to(home) for home in PRIVATE_HOMES)
+        if not is_hidden and _succeeds(process.isolated(path, "-c", _IS_FIT), stop):
+            return path
+    raise DependencyMissing(
+        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make environments",
+        "run: sudo apt install python3 python3-venv",
+    )
+
+
+_IS_FIT = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
+
+
+def pip_command(folder: Path, wanted: Path, wheels: Path | None, extras: str) -> list[str]:
+    """Return the command that installs edge-app into an environment."""
+    offline = ["--no-index", "--find-links", str(wheels.resolve())] if wheels else []
+    python = str(folder / "bin" / "python")
+    pip = process.isolated(python, "-m", "pip", "install", "--disable-pip-version-check")
+    return [*pip, *offline, f"edge-app{extras} @ {wanted.resolve().as_uri()}"]
+
+
+def pip_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables for pip: whoever typed sudo may have an index or a wheel folder in their settings.
+
+    Paths in PIP_* variables become absolute, as pip runs in another folder.
+    """
+    found = {}
+    for name in environment.keys() & set(_PIP_PATHS):
+        value = environment[name]
+        words = [value] if Path(value).exists() else value.split()
+        found[name] = " ".join(str(Path(word).absolute()) if Path(word).exists() else word for word in words)
+    user = environment.get("SUDO_USER")
+    if user and "PIP_CONFIG_FILE" not in found:
+        settings = Path(os.path.expanduser(f"~{user}"), ".config", "pip", "pip.conf")  # noqa: PTH111  # of another user
+        if settings.is_file():
+            found["PIP_CONFIG_FILE"] = str(settings)
+    return found
+
+
+def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment without what makes an interpreter, root's here, run modules from anywhere else."""
+    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
+    return kept | {"PYTHONNOUSERSITE": "1"}
+
+
+def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
+    """Return a wheel as it is, a checkout as a copy: building would leave root's files in it.
+
+    Raises:
+        RunError: it cannot be copied.
+        Interrupted: `stop` was set.
+    """
+    if source.is_file():
+        return source
+    copy = scratch / "edge-app"
+    try:
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*KEPT_OUT), copy_function=_copying(stop))
+    except shutil.Error as errors:
+        path, _, reason = errors.args[0][0]
+        raise RunError(f"cannot copy {path}: {reason}") from errors
+    except OSError as error:
+        raise RunError(f"cannot copy {source}: {error.strerror}") from error
+    return copy
+
+
+def _copying(stop: threading.Event) -> Callable[[str, str], object]:
+    def copy(source: str, target: str) -> None:
+        _check(stop)
+        shutil.copy2(source, target)
+
+    return copy
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Interrupted("interrupted; what was made is removed, and what ran before is as it was")
+
+
+def _has(python: str, module: str, stop: threading.Event) -> bool:
+    code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
+    return _succeeds(process.isolated(python, "-c", code), stop)
+
+
+def _succeeds(command: Sequence[str], stop: threading.Event) -> bool:
+    try:
+        step(command, stop)
+    except Interrupted:
+        raise
+    except RunError:
+        return False
+    return True
+
+
+def step(command: Sequence[str], stop: threading.Event, variables: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Run one program to its end and return what it printed.
+
+    Args:
+        command: the program, by an absolute path or from PATH, and its arguments.
+        stop: set to end it.
+        variables: added to the environment of this process, which Python's own variables are taken out of.
+
+    Raises:
+        RunError: it cannot be run, or failed; its last words are in the message.
+        Interrupted: `stop` was set.
+    """
+    _check(stop)
+    try:
+        ended = process.run_child(command, stop, math.inf, environment=clean_environment() | dict(variables))
+    except OSError as error:
+        raise RunError(f"{command[0]} cannot be run: {error.strerror}") from error
+    if ended.code is None:
+        _check(stop)
+    if ended.code:
+        said = (ended.said.strip() or ended.printed.strip()).splitlines()
+        raise RunError("\n".join([f"{' '.join(command)} failed with {ended.code}:", *said[-8:]]))
+    return ended.printed

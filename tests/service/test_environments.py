@@ -1,0 +1,114 @@
+"""The environments in /opt: only what install certainly made is taken for one, and only that is removed."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge_app.errors import Interrupted, RunError
+from edge_app.service import environments
+from edge_app.service.environments import MARKER
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    """Return where the link to the environment in use would be."""
+    return tmp_path / "edge-app"
+
+
+def test_names_need_no_clock_and_meet_nobody(link: Path) -> None:
+    """Two in the same second differ; what a user has called alike, be it a file or a dangling link, is left alone."""
+    first, second = environments.create(link), environments.create(link)
+    assert [first.name, second.name] == ["edge-app-env-1", "edge-app-env-2"]
+    link.with_name("edge-app-env-7").write_text("a file")
+    link.with_name("edge-app-env-8").symlink_to("nowhere")
+    assert environments.create(link).name == "edge-app-env-9"
+
+
+def test_only_what_is_certain_is_ours(link: Path) -> None:
+    """A name, a marker or a link alone prove nothing; neither does a copy of one of ours under another name."""
+    ours = environments.create(link)
+    for name in (
+        "edge-app-models",
+        "edge-app-env-5",
+        "edge-app-env-x",
+        "edge-app-20250101T000000",
+        "edge-app-env-66.old",
+    ):
+        link.with_name(name).mkdir()
+    shutil.copy(ours / MARKER, link.with_name("edge-app-models"))
+    shutil.copytree(ours, link.with_name("edge-app-env-10"))
+    link.with_name("edge-app-env-6").symlink_to(ours.name)
+    link.with_name("edge-app-env-3").write_text("a file")
+    link.with_name("edge-app-env-4").mkdir()
+    link.with_name("edge-app-env-4").joinpath(MARKER).symlink_to(ours / MARKER)
+    link.symlink_to("edge-app-20250101T000000")  # neither venv nor pip has been there
+    assert environments.own(link) == [ours]
+
+
+@pytest.mark.parametrize("target", ["/srv/edge-app", "../edge-app-env-1", "edge-app-models", "edge-app-env-1/lib", "."])
+def test_a_link_of_somebody_elses_is_none_of_ours(target: str, link: Path) -> None:
+    """Such a link is neither followed nor replaced."""
+    link.symlink_to(target)
+    assert environments.linked(link) is None
+    with pytest.raises(RunError, match="is in the way"):
+        environments.switch(link, environments.create(link))
+    assert link.is_symlink()
+
+
+def test_the_link_is_switched(link: Path) -> None:
+    """It points to the new environment at once."""
+    for _ in range(2):
+        folder = environments.create(link)
+        environments.switch(link, folder)
+        assert link.resolve() == folder == environments.linked(link)
+
+
+def test_files_of_the_user_in_an_environment_stay(link: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever has put a model into /opt/edge-app keeps it and is told where it is; once it is gone, so is the rest."""
+    folder = environments.create(link)
+    for file in ("bin/edge-app", "lib/x.py", "models/my.tflite"):
+        (folder / file).parent.mkdir()
+        (folder / file).touch()
+    (folder / "lib64").symlink_to("lib")
+    assert not environments.remove(folder)
+    assert f"left {folder}: it holds models, which edge-app did not make" in caplog.text
+    assert sorted(path.name for path in folder.iterdir()) == [MARKER, "models"]
+    shutil.rmtree(folder / "models")
+    assert environments.own(link) == [folder] and environments.remove(folder) and not folder.exists()
+
+
+def test_a_link_in_an_environment_is_not_followed(link: Path, tmp_path: Path) -> None:
+    """What lies behind it is somebody else's."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "my.tflite").touch()
+    folder = environments.create(link)
+    (folder / "share").symlink_to(tmp_path / "models")
+    assert environments.remove(folder)
+    assert (tmp_path / "models" / "my.tflite").exists()
+
+
+def test_one_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A second install waits for the first, says so, and gives up when asked to."""
+    stop, entered, let_go = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with environments.locked(tmp_path, threading.Event()):
+            entered.set()
+            let_go.wait(20)
+
+    holder = threading.Thread(target=first)
+    holder.start()
+    assert entered.wait(20)
+    stop.set()
+    with pytest.raises(Interrupted), environments.locked(tmp_path, stop):
+        pass
+    assert "waiting for another 'edge-app service' command" in caplog.text
+    threading.Timer(0.1, let_go.set).start()
+    with environments.locked(tmp_path, threading.Event()):
+        assert let_go.is_set()
+    holder.join()
+    assert list(tmp_path.iterdir()) == []
