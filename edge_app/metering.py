@@ -88,7 +88,7 @@ class Stages:
     def __init__(self, window_s: float = STAGES_WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._kept: deque[list[float]] = deque()  # of each frame the stages, then the moment of its end
         self._window_s, self._clock = window_s, clock
-        self._row: list[float] = []  # a list: adding to one element of an array takes ten times as long
+        self._row: list[float] | None = None  # not an array, where adding to one element takes ten times as long
         self._then_s = 0.0
         self.count = 0
 
@@ -99,17 +99,23 @@ class Stages:
         self.lap("capture")
 
     def lap(self, stage: str) -> None:
-        """End a stage; what happened since the end of the last one was it."""
-        now_s = self._clock()
-        self._row[_COLUMNS[stage]] += now_s - self._then_s
-        self._then_s = now_s
+        """End a stage, which began with the end of the one before; without a frame, do nothing."""
+        if self._row is not None:
+            now_s = self._clock()
+            self._row[_COLUMNS[stage]] += now_s - self._then_s
+            self._then_s = now_s
+
+    def drop(self) -> None:
+        """Forget the frame that was begun: it turned out to be damaged."""
+        self._row = None
 
     def end(self) -> None:
-        """End the frame. One that is begun and not ended, a damaged picture, does not count."""
-        self._row.append(self._then_s)
-        self._kept.append(self._row)
-        self.count += 1
-        self._forget(self._then_s)
+        """End the frame; without one, do nothing."""
+        if self._row is not None:
+            self._kept.append([*self._row, self._then_s])
+            self._row = None
+            self.count += 1
+            self._forget(self._then_s)
 
     def milliseconds(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return the durations of each stage and their sum, (frames,) each, in the order of time."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edge_app.errors import CropOutside, PictureError, UsageError
@@ -19,28 +18,35 @@ from edge_app.records import Frame, Outage, Result, Verdict
 from edge_app.sinks import Sink
 from edge_app.sources import LOOK_S, Source
 
-log = logging.getLogger(__name__)
-
 _LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly low rate would have it.
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run ends, how fast it may go, and who is told; None does not limit.
+    """When a run ends by itself, and how fast it may go; None does not limit.
 
     Attributes:
         frames: classifications after which the run ends.
         duration_s: seconds after which it ends.
         rate_hz: classifications a second at most.
-        stop: set it to end the run.
-        interrupt: set it to end the run as soon as the source yields: within a second, of one being opened three.
-        progress: called for each item of the source, also for those that the rate leaves out.
-        stages: told how long each stage of each frame takes.
     """
 
     frames: int | None = None
     duration_s: float | None = None
     rate_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How others take hold of a run, and who is told how it goes.
+
+    Attributes:
+        stop: set it to end the run.
+        interrupt: set it to end the run as soon as the source yields: within a second, or three while it is opened.
+        progress: called for each item of the source, also for those that the rate leaves out.
+        stages: told how long each stage of each frame takes.
+    """
+
     stop: threading.Event = field(default_factory=threading.Event)
     interrupt: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[], None] = lambda: None
@@ -54,7 +60,7 @@ class Summary:
     Attributes:
         frames: pictures classified.
         damaged: pictures that could not be decoded.
-        agreed: of the frames with known truth, those where it was named.
+        agreed: frames whose truth is known and was named.
         known: frames whose truth is known.
     """
 
@@ -64,70 +70,135 @@ class Summary:
     known: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """A picture becomes a verdict: crop, network, decision over time.
+
+    Attributes:
+        classifier: patch to scores.
+        decision: scores over time to verdict.
+        crop: which part of a picture the network sees.
+    """
+
+    classifier: Classifier
+    decision: Decision
+    crop: Crop = field(default_factory=Crop)
+
+    def look(self, item: Frame | Outage, stages: Stages) -> Verdict:
+        """Say what a frame shows, or that there is none.
+
+        Args:
+            item: from the source.
+            stages: told how long each stage takes.
+
+        Raises:
+            PictureError: the picture cannot be decoded, or (CropOutside) the crop lies outside it.
+        """
+        if isinstance(item, Outage):
+            return self.decision.outage(item.reason)
+        stages.begin(item.captured_s)
+        patch = preprocess.patch(item.picture, self.classifier.shape, self.crop, stages.lap)
+        verdict = self.decision.update(self.classifier.scores(patch, stages.lap), item.stream_s)
+        stages.lap("decide")
+        return verdict
+
+
 def run(
-    source: Source,
-    classifier: Classifier,
-    decision: Decision,
-    sinks: Sequence[Sink],
-    crop: Crop,
-    limits: Limits,
-) -> Summary:
-    """Classify what the source delivers until it ends, a limit is reached or `limits.stop` is set.
+    source: Source, recogniser: Recogniser, sinks: Sequence[Sink], limits: Limits, control: Control
+) -> Iterator[Result]:
+    """Classify what the source delivers until it ends, a limit is reached or `control.stop` is set.
 
     Args:
         source: where frames come from.
-        classifier: patch to scores.
-        decision: scores over time to verdict.
-        sinks: where results go; each is expected not to raise (see `sinks.Guard`).
-        crop: which part of a picture the model sees.
-        limits: when to end.
+        recogniser: says what they show.
+        sinks: take each result, and its picture if it was classified; expected not to raise (see `sinks.Guard`).
+        limits: when to end, and how fast to go.
+        control: how to take hold of the run.
 
-    Returns:
-        What was done.
+    Yields:
+        Each result, after every sink has taken it.
+
+    Raises:
+        UsageError: the crop asked for lies outside a camera's pictures.
     """
-    summary, fps, stages = Summary(), FpsMeter(), limits.stages
-    last_index = -1
-    for item in paced(source, limits):
-        reason = None
-        if isinstance(item, Outage):
-            verdict, reason = decision.outage(), item.reason
-        else:
-            last_index = item.index
-            stages.begin(item.captured_s)
-            try:
-                patch = preprocess.patch(item.picture, classifier.shape, crop, stages.lap)
-                verdict = decision.update(classifier.scores(patch, stages.lap), item.stream_s)
-                stages.lap("decide")
-            except PictureError as error:
-                _refuse_endless_failure(error, summary, source)
-                verdict, reason = decision.outage(), f"damaged picture: {error}"
-        rate = fps.tick(time.monotonic()) if reason is None else fps.reset()
-        result = _result(item, verdict, source, last_index, rate, reason)
-        _count(summary, result)
-        picture = item.picture if isinstance(item, Frame) and reason is None else None
+    stages, counted = control.stages, _Counts()
+    for item in paced(source, limits, control):
+        picture = item.picture if isinstance(item, Frame) else None
+        try:
+            verdict = recogniser.look(item, stages)
+        except PictureError as error:
+            stages.drop()
+            _refuse_a_crop_that_never_fits(error, source, counted)
+            verdict, picture = recogniser.decision.outage(f"damaged picture: {error}"), None
+        result = _result(item, verdict, source, counted)
         for sink in sinks:
             sink.emit(result, picture)
-            if reason is None:
-                stages.lap("draw" if sink.wants_picture else "sinks")
-        if reason is None:
-            stages.end()
-        if summary.frames == limits.frames:
+            stages.lap("draw" if sink.wants_picture else "sinks")
+        stages.end()
+        yield result
+        if counted.frames == limits.frames:
             break
+
+
+def tally(results: Iterable[Result]) -> Summary:
+    """Take results to their end and count them."""
+    summary = Summary()
+    for result in results:
+        if result.verdict.state == "outage":
+            summary.damaged += result.is_damaged
+            continue
+        summary.frames += 1
+        if result.truth is not None:
+            summary.known += 1
+            summary.agreed += result.verdict.label == result.truth
     return summary
 
 
-def _refuse_endless_failure(error: PictureError, summary: Summary, source: Source) -> None:
-    """Give up when a camera's very first pictures show that the crop asked for can never fit.
+@dataclass(slots=True)
+class _Counts:
+    """What one result needs to know of those before it."""
+
+    frames: int = 0
+    last_index: int = -1
+    fps: FpsMeter = field(default_factory=FpsMeter)
+
+
+def _result(item: Frame | Outage, verdict: Verdict, source: Source, counted: _Counts) -> Result:
+    frame = item if isinstance(item, Frame) else None
+    captured_s = item.captured_s if isinstance(item, Frame) else item.observed_s
+    now_s = time.monotonic()
+    if frame is not None:
+        counted.last_index = frame.index
+    if verdict.state != "outage":
+        counted.frames += 1
+    return Result(
+        verdict=verdict,
+        source=source.name,
+        frame=counted.last_index,
+        captured_s=captured_s,
+        captured_unix_s=time.time() - (now_s - captured_s),
+        done_s=now_s,
+        fps=counted.fps.reset() if verdict.state == "outage" else counted.fps.tick(now_s),
+        dropped=source.dropped,
+        name=frame.name if frame else None,
+        truth=frame.truth if frame else None,
+        is_damaged=frame is not None and verdict.state == "outage",
+    )
+
+
+def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted: _Counts) -> None:
+    """Give up when a camera's very first pictures show that the crop asked for lies outside of them.
 
     Raises:
         UsageError: so it is.
     """
-    summary.damaged += 1
-    if isinstance(error, CropOutside) and source.is_live and summary.frames == 0:
-        raise UsageError(f"{error}", "choose another --crop or --size") from error
+    if isinstance(error, CropOutside) and source.is_live and counted.frames == 0:
+        raise UsageError(error.what, "choose another --crop or --size") from error
 
 
-def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.monotonic) -> Iterator[Frame | Outage]:
+def paced(
+    source: Source, limits: Limits, control: Control, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Frame | Outage]:
     """Yield what the source delivers, no more often than the rate allows, until the limits end it.
 
     Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded. It is looked
@@ -136,53 +207,25 @@ def paced(source: Source, limits: Limits, clock: Callable[[], float] = time.mono
     Args:
         source: where frames come from.
         limits: when to end, and the rate.
+        control: who is told of progress, and what ends the run.
         clock: monotonic seconds.
     """
     ends_s = math.inf if limits.duration_s is None else clock() + limits.duration_s
     due_s = -math.inf
     for item in source:
-        limits.progress()
+        control.progress()
         taken_s = clock()
         if isinstance(item, Outage):
             yield item
         elif taken_s >= due_s:
             yield item
             if limits.rate_hz is not None:
-                # The grid stays fixed, so that the mean rate is the one asked for; a frame too late for its place
+                # The grid stays fixed, so that the average rate is the one asked for; a frame too late for its place
                 # begins a new grid, so that nothing is caught up.
                 interval_s = 1 / limits.rate_hz
                 due_s = (due_s if taken_s - due_s < interval_s else taken_s) + interval_s
         until_s = min(due_s, ends_s, clock() + LOOK_S if source.is_live else math.inf)
-        while (left_s := until_s - clock()) > 0 and not limits.stop.is_set():
-            limits.stop.wait(min(left_s, _LONGEST_WAIT_S))
-        if limits.stop.is_set() or limits.interrupt.is_set() or clock() >= ends_s:
+        while (left_s := until_s - clock()) > 0 and not control.stop.is_set():
+            control.stop.wait(min(left_s, _LONGEST_WAIT_S))
+        if control.stop.is_set() or control.interrupt.is_set() or clock() >= ends_s:
             return
-
-
-def _result(
-    item: Frame | Outage, verdict: Verdict, source: Source, index: int, fps: float, reason: str | None
-) -> Result:
-    captured_s = item.captured_s if isinstance(item, Frame) else item.observed_s
-    now_s = time.monotonic()
-    return Result(
-        verdict=verdict,
-        source=source.name,
-        frame=index,
-        captured_s=captured_s,
-        captured_unix_s=time.time() - (now_s - captured_s),
-        done_s=now_s,
-        fps=fps,
-        dropped=source.dropped,
-        name=item.name if isinstance(item, Frame) else None,
-        truth=item.truth if isinstance(item, Frame) else None,
-        reason=reason,
-    )
-
-
-def _count(summary: Summary, result: Result) -> None:
-    if result.reason is not None:
-        return
-    summary.frames += 1
-    if result.truth is not None:
-        summary.known += 1
-        summary.agreed += result.verdict.label == result.truth

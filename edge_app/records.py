@@ -129,12 +129,14 @@ class Verdict:
         label: the decision over time; None unless `state` is "ok".
         confidence: smoothed probability of `label`, 0..1; None unless `state` is "ok".
         top: (label, probability) of this frame alone, calibrated, most probable first; empty in an outage.
+        reason: one line that says why `state` is an outage; None otherwise.
     """
 
     state: State
     label: str | None
     confidence: float | None
     top: tuple[tuple[str, float], ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Result:
         dropped: frames the source has dropped since it was opened.
         name: file the frame came from, if any.
         truth: the label the frame is known to show, if known.
-        reason: what is wrong, in an outage.
+        is_damaged: there was a picture, and it could not be decoded.
     """
 
     verdict: Verdict
@@ -165,7 +167,12 @@ class Result:
     dropped: int
     name: str | None = None
     truth: str | None = None
-    reason: str | None = None
+    is_damaged: bool = False
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong, in an outage."""
+        return self.verdict.reason
 
     @property
     def latency_ms(self) -> float:

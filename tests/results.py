@@ -17,17 +17,14 @@ from edge_app.records import Result, Verdict
 
 OK = Verdict("ok", "cat", 0.9, (("cat", 0.9), ("dog", 0.1)))
 UNKNOWN = Verdict("unknown", None, None, (("cat", 0.4), ("dog", 0.3)))
-OUTAGE = Verdict("outage", None, None)
+OUTAGE = Verdict("outage", None, None, reason="the cable is out")
 PICTURE = ArrayPicture(np.full((48, 64, 3), 90, np.uint8))
 
 
 def result(verdict: Verdict = OK, **changes: Any) -> Result:
     """Make the result of one frame of now, with some of its fields as given."""
     now_s = time.monotonic()
-    usual = Result(verdict, "toy", 7, now_s, time.time(), now_s, 10.0, 0)
-    if verdict.state == "outage":
-        usual = replace(usual, reason="the cable is out")
-    return replace(usual, **changes)
+    return replace(Result(verdict, "toy", 7, now_s, time.time(), now_s, 10.0, 0), **changes)
 
 
 def command(*arguments: str) -> list[str]:

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_app import pipeline
-from edge_app.errors import SinkError
+from edge_app.errors import SinkError, UsageError
 from edge_app.metering import Stages
 from edge_app.model import classifier
 from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.preprocess import Crop
-from edge_app.pipeline import Limits, Summary
-from edge_app.records import Frame, Outage, Picture, Result
+from edge_app.pipeline import Control, Limits, Recogniser, Summary
+from edge_app.records import Box, Frame, Outage, Picture, Result
 from edge_app.sinks import Guard, Sink
 from tests.conftest import DATA
 
@@ -75,10 +75,14 @@ def frame(index: int, picture: Picture = GREEN, truth: str | None = None) -> Fra
     return Frame(index, 100 + index / 10, index / 10, picture, f"{index}.png", truth)
 
 
-def run(items: Sequence[Frame | Outage], *sinks: Sink, **limits: Any) -> Summary:
+def run(
+    items: Sequence[Frame | Outage], *sinks: Sink, frames: int | None = None, stages: Stages | None = None
+) -> Summary:
     """Send items through the pipeline with the model whose scores are the mean red, green and blue."""
     model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
-    return pipeline.run(Listed(items), model, Decision(model.labels, GREEN_OR_NOTHING), sinks, Crop(), Limits(**limits))
+    recogniser = Recogniser(model, Decision(model.labels, GREEN_OR_NOTHING))
+    control = Control(stages=stages or Stages())
+    return pipeline.tally(pipeline.run(Listed(items), recogniser, sinks, Limits(frames=frames), control))
 
 
 def test_a_frame_becomes_a_result() -> None:
@@ -165,7 +169,7 @@ def paced_times(clock: Clock, delays_s: Sequence[float], work_s: float = 0.0, **
                 yield frame(index)
 
     times = []
-    for _ in pipeline.paced(Slow([]), Limits(stop=clock, **limits), clock):
+    for _ in pipeline.paced(Slow([]), Limits(**limits), Control(clock), clock):
         times.append(clock.now_s)
         clock.now_s += work_s
     return times
@@ -204,7 +208,7 @@ def test_stop_ends_the_run_at_once() -> None:
     """A stop set while a frame is worked on ends the run before the next one is taken."""
     clock = Clock()
     source = Listed([frame(n) for n in range(5)])
-    for _ in pipeline.paced(source, Limits(stop=clock, rate_hz=0.001), clock):
+    for _ in pipeline.paced(source, Limits(rate_hz=0.001), Control(clock), clock):
         clock.set()
     assert (source.taken, clock.now_s) == (1, 0.0)
 
@@ -214,7 +218,7 @@ def test_a_lost_camera_is_told_in_a_long_pause() -> None:
     clock = Clock()
     source = Listed([frame(0), frame(1), frame(2), Outage("gone", 0.0, 0.0), frame(3)])
     source.is_live = True
-    told = [(clock.now_s, item) for item in pipeline.paced(source, Limits(stop=clock, rate_hz=0.01), clock)]
+    told = [(clock.now_s, item) for item in pipeline.paced(source, Limits(rate_hz=0.01), Control(clock), clock)]
     assert told == [(0.0, source.items[0]), (3.0, source.items[3])]
 
 
@@ -244,20 +248,44 @@ def test_every_stage_of_a_frame_is_timed() -> None:
     assert (found["draw"] == 0).all()  # nobody looks
 
 
-class Viewer(Kept):
-    """A sink that shows pictures, and takes its time."""
+class Slow(Kept):
+    """A sink that takes its time."""
 
-    wants_picture = True
+    def __init__(self, clock: Clock, wants_picture: bool) -> None:
+        super().__init__()
+        self.clock, self.wants_picture = clock, wants_picture
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        threading.Event().wait(0.02)
+        self.clock.now_s += 0.02 if self.wants_picture else 0.005
         super().emit(result, picture)
 
 
 def test_who_shows_the_picture_is_timed_apart() -> None:
     """What a viewer takes counts as drawing, whatever order the sinks stand in."""
-    for sinks in ([Viewer(), Kept()], [Kept(), Viewer()]):
-        stages = Stages()
+    clock = Clock()
+    viewer, log = Slow(clock, True), Slow(clock, False)
+    for sinks in ([viewer, log], [log, viewer]):
+        stages = Stages(clock=clock)
         run([frame(0)], *sinks, stages=stages)
         found = stages.milliseconds()
-        assert found["draw"][0] >= 20 > found["sinks"][0] > 0
+        assert (found["draw"][0], found["sinks"][0]) == (pytest.approx(20), pytest.approx(5))
+
+
+def test_results_come_one_by_one() -> None:
+    """Whoever pulls results gets each as soon as every sink has it, and no frame is taken ahead."""
+    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    source, sink = Listed([frame(n) for n in range(3)]), Kept()
+    results = pipeline.run(source, Recogniser(model, Decision(model.labels, Rules())), [sink], Limits(), Control())
+    for count, result in enumerate(results, 1):
+        assert (source.taken, len(sink.got), result) == (count, count, sink.got[-1][0])
+
+
+def test_a_crop_that_no_picture_of_a_camera_has_ends_the_run() -> None:
+    """A camera whose first picture the crop lies outside of is wrong usage; a folder may have other pictures."""
+    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    outside = Recogniser(model, Decision(model.labels, Rules()), Crop("box", Box(0, 0, 99, 99)))
+    source = Listed([frame(0), frame(1)])
+    assert pipeline.tally(pipeline.run(source, outside, [], Limits(), Control())).damaged == 2
+    source.is_live = True
+    with pytest.raises(UsageError, match="lies outside the picture of 12x8; choose another --crop"):
+        pipeline.tally(pipeline.run(source, outside, [], Limits(), Control()))

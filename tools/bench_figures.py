@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_app import pipeline
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
 from edge_app.bench.frames import Kind, Reel, Replay
@@ -29,12 +28,11 @@ from edge_app.model import classifier, store
 from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules, probabilities
 from edge_app.pictures import preprocess
-from edge_app.pictures.preprocess import Crop
-from edge_app.pipeline import Limits
-from edge_app.sources import Request, webcam
+from edge_app.pipeline import Control, Limits, Recogniser
+from edge_app.sources import Request, Source, webcam
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.v4l2 import Device, Mode
-from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
+from tools.figures_common import BASE, NANO, Figure, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
 
 ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames
@@ -46,12 +44,17 @@ def loaded(name: str) -> Classifier:
     return classifier.load(name)
 
 
+def run_to_the_end(source: Source, recogniser: Recogniser, limits: Limits = Limits()) -> None:
+    """Send what a source delivers through the pipeline and keep nothing."""
+    pipeline.tally(pipeline.run(source, recogniser, [Nowhere()], limits, Control()))
+
+
 def pipeline_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> float:
     """Return the processor time our pipeline takes for a frame."""
     for count in (frames.COUNT, FRAMES):  # the first round warms up
         begun_s = time.process_time()
         decision = Decision(loaded(model).labels, Rules())
-        pipeline.run(Replay(reel(size_px, kind), count), loaded(model), decision, [Nowhere()], Crop(), Limits())
+        run_to_the_end(Replay(reel(size_px, kind), count), Recogniser(loaded(model), decision))
         taken_s = time.process_time() - begun_s
     return taken_s / FRAMES * 1e3
 
@@ -167,7 +170,7 @@ def low_rate(plan: Plan) -> Iterator[Figure]:
         begun_s = time.process_time()
         decision = Decision(loaded(NANO).labels, Rules())
         limits = Limits(duration_s=10.0, rate_hz=rate_hz)
-        pipeline.run(source, loaded(NANO), decision, [Nowhere()], Crop(), limits)
+        run_to_the_end(source, Recogniser(loaded(NANO), decision), limits)
         source.close()
         return time.process_time() - begun_s
 
@@ -213,7 +216,7 @@ def loop_overhead(plan: Plan) -> Iterator[Figure]:
     box, needed = preprocess.center_box((640, 480), (32, 32)), preprocess.min_side_px((32, 32))
 
     def whole() -> None:
-        pipeline.run(Replay(shown, frames.COUNT), loaded(NANO), decision, [Nowhere()], Crop(), Limits())
+        run_to_the_end(Replay(shown, frames.COUNT), Recogniser(loaded(NANO), decision))
 
     def parts() -> None:
         for index in range(frames.COUNT):

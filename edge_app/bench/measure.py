@@ -19,8 +19,7 @@ from edge_app.errors import DataError
 from edge_app.metering import TOTAL, Stages
 from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules
-from edge_app.pictures.preprocess import Crop
-from edge_app.pipeline import Limits
+from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
 from edge_app.sinks import Sink
 from edge_app.sources import Source
@@ -105,8 +104,9 @@ def through_pipeline(
     def way(frames: int) -> Turn:
         stages, warm = Stages(math.inf), _WarmedUp()
         with open_source(WARM_UP + frames) as source, open_sinks() as sinks:
-            decision, limits = Decision(classifier.labels, Rules()), Limits(frames=WARM_UP + frames, stages=stages)
-            pipeline.run(source, classifier, decision, [*sinks, warm], Crop(), limits)
+            recogniser = Recogniser(classifier, Decision(classifier.labels, Rules()))
+            limits, control = Limits(frames=WARM_UP + frames), Control(stages=stages)
+            pipeline.tally(pipeline.run(source, recogniser, [*sinks, warm], limits, control))
             wall_s, cpu_s, dropped = time.perf_counter(), time.process_time(), source.dropped
         durations = {stage: values[WARM_UP:] for stage, values in stages.milliseconds().items()}
         if not len(durations[TOTAL]):

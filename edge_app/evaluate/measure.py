@@ -23,7 +23,8 @@ from edge_app.pictures import degrade, preprocess
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
-from edge_app.records import Box, Frame, LabelledPictures, Picture, Pixels, Result
+from edge_app.pipeline import Control, Limits, Recogniser
+from edge_app.records import Box, Frame, LabelledPictures, Picture, Pixels
 
 FRAME_PX = (640, 480)
 NOISE_SIGMA = 12.0
@@ -141,11 +142,14 @@ def camera_path(
         seen: what the source delivers in place of a frame's JPEG; for tests that break the path on purpose.
     """
     dataset.places(data, classifier.labels)
-    tally = _Tally(progress)
     # Neighbouring pictures have nothing to do with each other: no smoothing, and always the best label.
     decision = Decision(classifier.labels, Rules(enter=0.0, leave=0.0, smoothing_s=0.0))
-    pipeline.run(_EnlargedPictures(data, seen), classifier, decision, [tally], preprocess.Crop(), pipeline.Limits())
-    return Accuracy(tally.correct, tally.total)
+    source, recogniser = _EnlargedPictures(data, seen), Recogniser(classifier, decision)
+    correct = 0
+    for result in pipeline.run(source, recogniser, (), Limits(), Control()):
+        correct += result.verdict.label == result.truth
+        progress(1)
+    return Accuracy(correct, len(data.labels))
 
 
 def camera_path_full(classifier: Classifier, data: LabelledPictures, progress: Progress = lambda _: None) -> Accuracy:
@@ -204,24 +208,6 @@ class _EnlargedPictures:
         for index, (pixels, label) in enumerate(zip(self._data.pictures, self._data.labels, strict=True)):
             picture = self._seen(JpegPicture(camera_frame(pixels, seed=index)))
             yield Frame(index, 0.0, float(index), picture, truth=self._data.names[label])
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-class _Tally:
-    """A sink that counts right answers."""
-
-    name, wants_picture = "tally", False
-
-    def __init__(self, progress: Progress) -> None:
-        self.correct = self.total = 0
-        self._progress = progress
-
-    def emit(self, result: Result, picture: Picture | None) -> None:
-        self.total += 1
-        self.correct += bool(result.verdict.top) and result.verdict.top[0][0] == result.truth
-        self._progress(1)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -74,10 +74,10 @@ class Decision:
             return Verdict("unknown", None, None, top)
         return Verdict("ok", self._labels[self._named], smoothed[self._named], top)
 
-    def outage(self) -> Verdict:
+    def outage(self, reason: str) -> Verdict:
         """Forget everything: what was seen before an outage says nothing about now."""
         self._smoothed = self._named = None
-        return Verdict("outage", None, None)
+        return Verdict("outage", None, None, reason=reason)
 
     def _smooth(self, current: list[float], stream_s: float) -> list[float]:
         gap_s, self._last_s = stream_s - self._last_s, stream_s

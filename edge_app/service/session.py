@@ -27,6 +27,7 @@ from edge_app.model import store
 from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules
 from edge_app.pictures import preprocess
+from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.service.health import Health
 from edge_app.service.notify import Notifier
 from edge_app.service.waiting import PatientSource
@@ -166,18 +167,18 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         )
         notifier.watch(guards, stages)
         health = Health(notifier, settings.memory_max if settings.service else None)
-        limits = pipeline.Limits(
-            settings.frames, settings.duration, settings.rate, stop, interrupt, health.progress, stages
-        )
+        limits = Limits(settings.frames, settings.duration, settings.rate)
+        control = Control(stop, interrupt, health.progress, stages)
         process.begin_collection()
-        summary = pipeline.run(source, model, decision, [*guards, notifier], crop, limits)
+        recogniser = Recogniser(model, decision, crop)
+        summary = pipeline.tally(pipeline.run(source, recogniser, [*guards, notifier], limits, control))
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
     log.warning(
         "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
     )
     if summary.known:
-        log.warning("agreed with what the frames are known to show in %d of %d", summary.agreed, summary.known)
+        log.warning("labelled %d of %d frames correctly", summary.agreed, summary.known)
     return EXIT_FAILED if is_failure else EXIT_OK
 
 

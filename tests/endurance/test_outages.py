@@ -15,7 +15,7 @@ from edge_app.errors import CameraLost, SourceError
 from edge_app.model import classifier
 from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
-from edge_app.pictures.preprocess import Crop
+from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
 from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource
@@ -119,9 +119,9 @@ def test_a_day_of_outages(monkeypatch: pytest.MonkeyPatch) -> None:
     model = classifier.load("cifar10-lecture")
     source = LiveSource(BadCable(day), Request(stop=stop), day.clock)
     sink = Transitions(day, stop)
-    limits = pipeline.Limits(stop=stop)
     before = threading.active_count(), open_descriptors()
-    summary = pipeline.run(source, model, Decision(model.labels, Rules()), [sink], Crop(), limits)
+    recogniser = Recogniser(model, Decision(model.labels, Rules()))
+    summary = pipeline.tally(pipeline.run(source, recogniser, [sink], Limits(), Control(stop)))
     after = threading.active_count(), open_descriptors()
     source.close()
     told = sink.seen[1:]  # the first picture is no change

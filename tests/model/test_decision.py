@@ -101,10 +101,10 @@ def test_an_outage_forgets() -> None:
     """An outage has no label, and the first frame after it is judged as if it were the first of all."""
     decision = Decision(LABELS, Rules(smoothing_s=60))
     decision.update(CAT, 0.0)
-    during = decision.outage()
+    during = decision.outage("gone")
     assert (during.state, during.label, during.confidence, during.top) == ("outage", None, None, ())
     assert decision.update(DOG, 0.1).label == "dog"
-    decision.outage()
+    decision.outage("gone")
     assert decision.update(logits(0.25, 0.55, 0.2), 0.2).label is None
 
 

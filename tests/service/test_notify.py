@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,7 @@ def test_a_sink_that_fails_is_part_of_the_status(systemd: Systemd) -> None:
 
 def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
     """A reason that a server or driver made up stays in its line."""
-    systemd.notifier().emit(result(OUTAGE, reason="x\nMAINPID=1\n"), None)
+    systemd.notifier().emit(result(replace(OUTAGE, reason="x\nMAINPID=1\n")), None)
     assert systemd.heard() == ["READY=1\nSTATUS=degraded, no picture from toy: x?MAINPID=1?"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from edge_app import pipeline
 from edge_app.errors import CameraHung, CameraLost, PictureError, SourceError
 from edge_app.pictures.array import ArrayPicture
-from edge_app.pipeline import Limits
+from edge_app.pipeline import Control, Limits
 from edge_app.records import Frame, Outage
 from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource
@@ -183,7 +183,7 @@ def test_a_slow_run_sees_what_is_there_now(rate_hz: float, work_s: float) -> Non
     camera = Steady()
     source, stop = LiveSource(camera, Request(rate_hz=rate_hz), lambda: camera.now_s), CamerasTime(camera)
     ages_s = []
-    for item in pipeline.paced(source, Limits(rate_hz=rate_hz, stop=stop), lambda: camera.now_s):
+    for item in pipeline.paced(source, Limits(rate_hz=rate_hz), Control(stop), lambda: camera.now_s):
         assert isinstance(item, Frame), item
         ages_s.append(camera.now_s - item.captured_s)
         stop.wait(work_s)
