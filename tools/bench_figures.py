@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_app import pipeline
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
 from edge_app.bench.frames import Kind, Reel, Replay
@@ -32,7 +33,7 @@ from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.sources import Request, Source, webcam
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.v4l2 import Device, Mode
-from tools.figures_common import BASE, NANO, Figure, Plan, at_most, ratios, reel
+from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
 
 ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames
