@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 
 class FakeClock:
     """Monotonic seconds that pass when somebody waits, or when a test says so.
@@ -26,3 +28,21 @@ class FakeClock:
         """Let time pass at once."""
         self.waits_s.append(seconds)
         self.now_s += seconds
+
+
+class ClocksStop(threading.Event):
+    """The end of a run, waited for on a clock instead of in real seconds.
+
+    Args:
+        clock: goes on by what is waited for.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the time pass at once."""
+        if not self.is_set():
+            self._clock.wait(timeout or 0.0)
+        return self.is_set()

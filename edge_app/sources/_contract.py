@@ -7,8 +7,8 @@ A source is one file in this folder; its name is the module's name. The module d
     SCHEMES = ("rtsp", ...)             if it also answers to URLs
     claims(path) -> bool                if it also answers to paths; its name is in OF_PATHS then
 
-Modules beginning with an underscore are not sources. A live camera is a `Camera` and returns
-`LiveSource(its camera, request)`, both from `_live`; everything else implements `Source` itself and inherits `Closeable`.
+Modules beginning with an underscore are not sources. A live camera is a `_live.Camera` and returns
+`_live.LiveSource(its camera, request)`; everything else implements `Source` itself and inherits `Closeable`.
 """
 
 from __future__ import annotations

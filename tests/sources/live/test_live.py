@@ -81,7 +81,8 @@ class Passing(FakeClock):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait in real seconds: time is the clock's."""
+    """Let nobody wait in real seconds, for time is the clock's; only a thread that ends may take its time."""
+    monkeypatch.setattr(_live, "CLOSE_S", LIMIT_S)
     monkeypatch.setattr(_live, "POLL_S", 0.0)
     monkeypatch.setattr(_patience, "BACKOFF_S", (0.0,))
 
@@ -321,24 +322,23 @@ def test_a_script_that_leaves_its_loop_ends_cleanly(script: str, tmp_path: Path)
 
 
 def test_a_camera_is_given_back_when_the_interpreter_exits(tmp_path: Path) -> None:
-    """The capture thread is ended and waited for: what it does last is done."""
+    """The capture thread is ended and waited for: the last thing it does is to close the camera."""
     program = tmp_path / "script.py"
     program.write_text("""
-import time
-from edge_app.sources import Camera, LiveSource, Request
+from edge_app.sources import Camera, LiveSource, Request, _live
 
-class Slow(Camera):
+class Idle(Camera):
     def open(self):
-        return "slow"
+        return "idle"
 
     def read(self):
         return None
 
     def close(self):
-        time.sleep(0.1)
         print("given back")
 
-source = LiveSource(Slow(), Request())
+_live.CLOSE_S = 30.0
+source = LiveSource(Idle(), Request())
 """)
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "given back\n", "")
