@@ -71,10 +71,10 @@ INSIDE = {
     "service": [["session", "install"], ["building", "health", "waiting"], ["environments"], ["notify", "journal"]],
     "settings": [["command_line"], ["layers"], ["flags"], ["sections"]],
     "sources": [
-        ["auto"],
+        ["auto", "_fake_webcam"],
         ["picamera", "synthetic", "webcam", "stream", "video"],
         ["folder", "_live"],
-        ["_contract", "_pace"],
+        ["_contract", "_pace", "_fake_picamera2"],
     ],
     "sinks": [["console", "log", "window"], ["_guard"], ["_contract"]],
     "evaluate": [["report"], ["measure"]],

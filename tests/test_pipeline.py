@@ -23,6 +23,7 @@ from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Control, Limits, Recogniser, Summary
 from edge_app.records import Box, Frame, Outage, Picture, Result
 from edge_app.sinks import Guard, Sink
+from edge_app.sources import Closeable
 from tests.conftest import DATA
 
 GREEN = ArrayPicture(np.full((8, 12, 3), (0, 255, 0), np.uint8))
@@ -30,7 +31,7 @@ DAMAGED = JpegPicture(cv2.imencode(".jpg", np.zeros((8, 12, 3), np.uint8))[1].re
 GREEN_OR_NOTHING = Rules(temperature=0.1)
 
 
-class Listed:
+class Listed(Closeable):
     """A source of given items."""
 
     name, is_sequence, is_live, dropped = "listed", True, False, 3

@@ -30,8 +30,7 @@ from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules, probabilities
 from edge_app.pictures import preprocess
 from edge_app.pipeline import Control, Limits, Recogniser
-from edge_app.sources import Request, Source, webcam
-from edge_app.sources._live import Camera, Capture, LiveSource
+from edge_app.sources import Camera, Capture, LiveSource, Request, Source, webcam
 from edge_app.system.v4l2 import Device, Mode
 from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
@@ -167,12 +166,11 @@ def low_rate(plan: Plan) -> Iterator[Figure]:
     """Classify five frames a second of a camera with thirty."""
 
     def cpu_s(rate_hz: float | None) -> float:
-        source = LiveSource(ReelCamera(reel((640, 480)), 30.0), Request(rate_hz=rate_hz))
-        begun_s = time.process_time()
-        decision = Decision(loaded(NANO).labels, Rules())
-        limits = Limits(duration_s=10.0, rate_hz=rate_hz)
-        run_to_the_end(source, Recogniser(loaded(NANO), decision), limits)
-        source.close()
+        with LiveSource(ReelCamera(reel((640, 480)), 30.0), Request(rate_hz=rate_hz)) as source:
+            begun_s = time.process_time()
+            decision = Decision(loaded(NANO).labels, Rules())
+            limits = Limits(duration_s=10.0, rate_hz=rate_hz)
+            run_to_the_end(source, Recogniser(loaded(NANO), decision), limits)
         return time.process_time() - begun_s
 
     pairs = [(cpu_s(5.0), cpu_s(None)) for _ in range(plan.repetitions)]

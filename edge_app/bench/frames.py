@@ -18,7 +18,7 @@ from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Frame, Outage, Picture, Pixels
-from edge_app.sources import folder
+from edge_app.sources import Closeable, folder
 from edge_app.sources.synthetic import to_yuyv
 from edge_app.sources.synthetic.film import Film
 
@@ -104,7 +104,7 @@ def _as_delivered(pixels: Pixels, kind: Kind) -> npt.NDArray[np.uint8]:
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].reshape(-1)
 
 
-class Replay:
+class Replay(Closeable):
     """A source that hands out the pictures of a reel, as often as asked for, as fast as they are taken."""
 
     is_sequence, is_live, dropped = True, False, 0

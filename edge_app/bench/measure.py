@@ -90,7 +90,7 @@ class Way(Protocol):
 
 def through_pipeline(
     classifier: Classifier,
-    open_source: Callable[[int], AbstractContextManager[Source]],
+    open_source: Callable[[int], Source],
     open_sinks: Callable[[], AbstractContextManager[Sequence[Sink]]],
 ) -> Way:
     """Return the way through our own pipeline.

@@ -7,7 +7,7 @@ import logging
 import os
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,15 +182,15 @@ def _reel(request: Request, size_px: tuple[int, int]) -> Reel:
 
 
 def _way(request: Request, case: Case, classifier: Classifier, reels: Reels) -> measure.Way:
-    def open_source(frames: int) -> AbstractContextManager[Source]:
+    def open_source(frames: int) -> Source:
         if request.source is None:
-            return nullcontext(Replay(reels[case.size_px], frames))
+            return Replay(reels[case.size_px], frames)
         asked = SourceRequest(
             min_side_px=preprocess.min_side_px(classifier.shape),
             wants_full="preview" in request.outlets,
             size_px=case.size_px,
         )
-        return closing(sources.connect(request.source, asked))
+        return sources.connect(request.source, asked)
 
     return measure.through_pipeline(classifier, open_source, lambda: outlets.opened(request.outlets))
 

@@ -196,11 +196,8 @@ def camera(patient: Patient) -> Iterator[Finding]:
     from edge_app.sources import Request
 
     request = Request(rotate=settings.rotate, flip=settings.flip, needs_camera=True, stop=patient.stop)
-    source = sources.connect(settings.source, request)
-    try:
+    with sources.connect(settings.source, request) as source:
         yield _first_picture(source)
-    finally:
-        source.close()
 
 
 def _first_picture(source: Source) -> Finding:

@@ -25,6 +25,7 @@ from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Box, Frame, LabelledPictures, Picture, Pixels
+from edge_app.sources import Closeable
 
 FRAME_PX = (640, 480)
 NOISE_SIGMA = 12.0
@@ -196,7 +197,7 @@ class FullDecode:
         return self._picture.rgb(box)
 
 
-class _EnlargedPictures:
+class _EnlargedPictures(Closeable):
     """A source that delivers data-set pictures as camera frames."""
 
     name, is_sequence, is_live, dropped = "camera path", False, False, 0

@@ -160,7 +160,7 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
     crop, stages = preprocess.parse_crop(settings.crop), Stages()
     with ExitStack() as resources:
         guards = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stages, stop)]
-        source = resources.enter_context(closing(_source(settings, model, guards, stop)))
+        source = resources.enter_context(_source(settings, model, guards, stop))
         decision = Decision(model.labels, _rules(settings, model, source))
         log.info(
             "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter

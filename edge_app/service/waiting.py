@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_app.errors import CameraHung, SourceError
 from edge_app.records import Frame, Outage
-from edge_app.sources import Source
+from edge_app.sources import Closeable, Source
 from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,16 @@ PERIOD_S = 1.0  # Between two outages.
 QUIET_S = 3.0  # An opening is no outage until it has taken this long.
 POLL_S = 0.25
 HUNG_S = 90.0  # Longer than any opening that ends by itself.
+CLOSE_S = 0.5  # How long a forgotten source waits for its attempt; see `sources._live.CLOSE_S`.
 DEVICES = Path("/dev")
 
 
-class PatientSource:
+class PatientSource(Closeable):
     """A `Source` that tries to connect until it succeeds; until then it yields outages.
 
     Attempts get rarer, up to one in 30 s; when a device node has appeared or vanished one follows at once, and they are
     frequent again: udev may need longer for it than we do. Each runs in a thread of its own, for opening may block.
+    Forgotten instead of closed, it is closed when it is collected or the interpreter exits, as `LiveSource` is.
 
     Args:
         text: what selects the source; names and messages have it without passwords.
@@ -53,9 +56,10 @@ class PatientSource:
     ) -> None:
         self._text, self._connect, self._stop, self._clock = masked(text), connect, stop, clock
         self._source: Source | None = None
-        self._attempt: _Attempt | None = None
+        self._attempts: list[_Attempt] = []  # none or the last one
         self._begun_s = clock()
         self._reason = "opening the camera"
+        self._finalizer = weakref.finalize(self, _give_back, self._attempts)
 
     @property
     def name(self) -> str:
@@ -75,13 +79,14 @@ class PatientSource:
     def __iter__(self) -> Iterator[Frame | Outage]:
         """Yield outages until the source is open, then what it yields."""
         failures, quiet_s = 0, QUIET_S
-        while self._source is None and not self._stop.is_set():
+        while self._source is None and self._finalizer.alive and not self._stop.is_set():
             nodes = _nodes()  # before the attempt: a device that appears during it, too late to be found, is a change
-            self._attempt = _Attempt(self._connect)
-            yield from self._outages_until(self._attempt.done.is_set, quiet_s)
-            if self._attempt.done.is_set():
-                self._source = self._attempt.source
-                self._blame(self._attempt.error)
+            attempt = _Attempt(self._connect)
+            self._attempts[:] = [attempt]
+            yield from self._outages_until(attempt.done.is_set, quiet_s)
+            if attempt.done.is_set():
+                self._source = attempt.source
+                self._blame(attempt.error)
             if self._source is None:
                 pause = _Pause(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)], nodes, self._clock)
                 yield from self._outages_until(pause.is_over)
@@ -91,8 +96,7 @@ class PatientSource:
 
     def close(self) -> None:
         """Close what is open, or what will be when an attempt that goes on succeeds."""
-        if self._attempt is not None:
-            self._attempt.give_back()
+        self._finalizer()
 
     def _blame(self, error: Exception | None) -> None:
         if error is None:
@@ -106,7 +110,7 @@ class PatientSource:
     def _outages_until(self, is_over: Callable[[], bool], quiet_s: float = 0.0) -> Iterator[Outage]:
         begun_s = self._clock()
         due_s = begun_s + quiet_s
-        while not is_over() and not self._stop.wait(POLL_S):
+        while not is_over() and self._finalizer.alive and not self._stop.wait(POLL_S):
             now_s = self._clock()
             if now_s - begun_s > HUNG_S:
                 raise CameraHung(f"{self._text}: opening it has not ended for {now_s - begun_s:.0f} s")
@@ -146,8 +150,10 @@ class _Attempt:
         self.done = threading.Event()
         self.source: Source | None = None
         self.error: Exception | None = None
-        self._lock, self._is_unwanted = threading.Lock(), False
-        threading.Thread(target=self._run, args=(connect,), name="connect", daemon=True).start()
+        # The collector may give back while this very thread holds the lock: an ordinary one would never open again.
+        self._lock, self._is_unwanted = threading.RLock(), False
+        self._thread = threading.Thread(target=self._run, args=(connect,), name="connect", daemon=True)
+        self._thread.start()
 
     def _run(self, connect: Callable[[], Source]) -> None:
         try:
@@ -168,6 +174,14 @@ class _Attempt:
             source = self.source
         if source is not None:
             source.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_S)
+
+
+def _give_back(attempts: list[_Attempt]) -> None:
+    """Close what the last attempt has opened; must know nothing of the source, which would be kept alive by it."""
+    for attempt in attempts:
+        attempt.give_back()
 
 
 def _nodes() -> frozenset[str]:

@@ -10,10 +10,24 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_app.errors import SourceError, UsageError, closest
-from edge_app.sources._contract import LOOK_S, Found, Request, Source
+from edge_app.sources._contract import LOOK_S, Closeable, Found, Request, Source
+from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
 
-__all__ = ["LOOK_S", "Found", "Request", "Source", "connect", "discover", "names"]
+# What the author of a camera imports is here too; see CONTRIBUTING.
+__all__ = [
+    "LOOK_S",
+    "Camera",
+    "Capture",
+    "Closeable",
+    "Found",
+    "LiveSource",
+    "Request",
+    "Source",
+    "connect",
+    "discover",
+    "names",
+]
 
 # These are asked one after the other whether a path is theirs, by `claims`; a module is loaded when its turn comes.
 OF_PATHS = ("folder", "video", "webcam")

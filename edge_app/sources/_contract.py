@@ -8,15 +8,16 @@ A source is one file in this folder; its name is the module's name. The module d
     claims(path) -> bool                if it also answers to paths; its name is in OF_PATHS then
 
 Modules beginning with an underscore are not sources. A live camera is a `_live.Camera` and returns
-`_live.LiveSource(its camera)`; everything else implements `Source` itself.
+`_live.LiveSource(its camera, request)`; everything else implements `Source` itself and inherits `Closeable`.
 """
 
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from edge_app.pictures.oriented import Flip
 from edge_app.records import Frame, Outage
@@ -56,8 +57,26 @@ class Request:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+class Closeable(ABC):
+    """Something to be closed, which the end of its `with` block does."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close, whatever has happened."""
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is held. Callable at any time, more than once."""
+
+
 class Source(Protocol):
     """Where frames come from. Iterating yields frames, and outages while there are none; it ends with the source.
+
+    A source is closed by leaving its `with` block, or by `close`.
 
     Attributes:
         name: the string that selects it, with what `auto` or a default stood for filled in.
@@ -85,8 +104,14 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | Outage]:
         """Yield frames and outages until the source ends or `Request.stop` is set."""
 
+    def __enter__(self) -> Self:
+        """Return the source itself."""
+
+    def __exit__(self, *_error: object) -> None:
+        """Close it."""
+
     def close(self) -> None:
-        """Give the camera or file back. Callable at any time, more than once."""
+        """Give the camera or file back, and end the iteration. Callable at any time, more than once."""
 
 
 @dataclass(frozen=True, slots=True)

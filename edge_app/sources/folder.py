@@ -18,7 +18,7 @@ from edge_app.errors import PictureError, SourceError
 from edge_app.pictures.decode import decode_file
 from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Picture
-from edge_app.sources._contract import Request, Source
+from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def connect(request: Request) -> Source:
     return FolderSource(request)
 
 
-class FolderSource:
+class FolderSource(Closeable):
     """A `Source` that ends. Its frames are unrelated pictures, `Frame.name` says which.
 
     Args:

@@ -28,24 +28,28 @@ DEFAULT_FPS = 30.0
 WAIT_S = 1.0
 
 
-def connect(request: Request) -> Source:
+def connect(request: Request, picamera2: Any = None) -> Source:
     """Open a CSI camera.
+
+    Args:
+        request: how the run wants its frames.
+        picamera2: the class `Picamera2`, or one that behaves like it; None for the installed one.
 
     Raises:
         DependencyMissing: picamera2 is not installed.
         SourceError: no such camera, or it is busy.
 
     """
-    return LiveSource(Picamera(request), request)
+    return LiveSource(Picamera(request, picamera2), request)
 
 
-def discover() -> list[Found]:
+def discover(picamera2: Any = None) -> list[Found]:
     """List the cameras picamera2 knows; none where it is not installed.
 
     libcamera sees USB cameras too (picamera2 tells them by their id); those are better left to `webcam`.
     """
     try:
-        cameras = _picamera2().global_camera_info()
+        cameras = (picamera2 or _picamera2()).global_camera_info()
     except DependencyMissing:
         return []
     return [
@@ -73,8 +77,8 @@ class Picamera(Camera):
     # After "frontend has timed out" flushing, stopping and starting helps, or nothing in this process.
     patience = 3
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, request: Request, picamera2: Any = None) -> None:
+        self._request, self._picamera2 = request, picamera2
         self._camera: Any = None
         self._streams: dict[str, dict[str, Any]] = {}
 
@@ -82,7 +86,7 @@ class Picamera(Camera):
         """Make the object if need be, configure `main` and `lores`, start."""
         number = _number(self._request.argument)
         if self._camera is None:
-            self._camera = _acquire(number)
+            self._camera = _acquire(number, self._picamera2 or _picamera2())
         try:
             self._camera.configure(self._configuration())
             self._camera.start()
@@ -226,8 +230,7 @@ def _number(argument: str) -> int:
     return int(argument or 0)
 
 
-def _acquire(number: int) -> Any:
-    factory = _picamera2()
+def _acquire(number: int, factory: Any) -> Any:
     count = len(factory.global_camera_info())
     if number >= count:
         raise SourceError(

@@ -18,7 +18,7 @@ from edge_app.pictures.opencv import cv2
 from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Pixels
 from edge_app.sources import folder
-from edge_app.sources._contract import Request, Source
+from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.system.masking import masked
 
@@ -42,7 +42,7 @@ def connect(request: Request) -> Source:
     return VideoSource(request)
 
 
-class VideoSource:
+class VideoSource(Closeable):
     """A `Source` that ends.
 
     Args:

@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +41,35 @@ LIGHT_BYTES_PER_S = 10e6
 _LINUX = sys.platform == "linux"
 
 
-def connect(request: Request) -> Source:
+def _query_device(path: str) -> v4l2.Device | None:
+    return v4l2.query(path)
+
+
+def _open_device(path: str) -> cv2.VideoCapture:
+    return cv2.VideoCapture(path, cv2.CAP_V4L2) if _LINUX else cv2.VideoCapture(int(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """How webcams are reached; `_fake_webcam.FakeWebcam.drivers` is another way.
+
+    Attributes:
+        query: as `v4l2.query`; asked on Linux only.
+        open: returns an OpenCV capture of the device at a path, open or not.
+    """
+
+    query: Callable[[str], v4l2.Device | None] = _query_device
+    open: Callable[[str], cv2.VideoCapture] = _open_device
+
+
+def connect(request: Request, drivers: Drivers = Drivers()) -> Source:
     """Open a webcam.
 
     Raises:
         SourceError: none is there, or it is busy, forbidden or not a camera; says which and what to try.
 
     """
-    return LiveSource(Webcam(request), request)
+    return LiveSource(Webcam(request, drivers), request)
 
 
 def discover() -> list[Found]:
@@ -75,8 +98,8 @@ class Webcam(Camera):
 
     hung_s = 5.0  # OpenCV is told to wait 2 s; the first call starts the stream too
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, request: Request, drivers: Drivers = Drivers()) -> None:
+        self._request, self._drivers = request, drivers
         self._capture: cv2.VideoCapture | None = None
         self._fourcc = ""
         self._size_px = (0, 0)
@@ -85,8 +108,8 @@ class Webcam(Camera):
     def open(self) -> str:
         """Open the device, negotiate format, size and rate, and read back what was granted."""
         path = _path(self._request.argument)
-        device = _require(path) if _LINUX else None
-        capture = cv2.VideoCapture(path, cv2.CAP_V4L2) if _LINUX else cv2.VideoCapture(int(path))
+        device = _require(path, self._drivers) if _LINUX else None
+        capture = self._drivers.open(path)
         if not capture.isOpened():
             capture.release()
             raise SourceError(_refusal(path))
@@ -236,10 +259,10 @@ def hidden_devices() -> str:
 _JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in again"
 
 
-def _require(path: str) -> v4l2.Device:
+def _require(path: str, drivers: Drivers) -> v4l2.Device:
     """Ask the device what it is; say what is wrong when it does not answer."""
     try:
-        device = v4l2.query(path)
+        device = drivers.query(path)
     except FileNotFoundError as error:
         raise SourceError(f"{path} does not exist", "'edge-app sources' lists the cameras") from error
     except PermissionError as error:

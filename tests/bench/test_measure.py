@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 import pytest
 
@@ -30,8 +28,8 @@ def reel() -> Reel:
 def ours(reel: Reel, options: Options = Options(), sinks: tuple[outlets.Outlet, ...] = ()) -> Way:
     """Return the way through the pipeline."""
 
-    def replay(count: int) -> AbstractContextManager[Source]:
-        return nullcontext(Replay(reel, count))
+    def replay(count: int) -> Source:
+        return Replay(reel, count)
 
     return measure.through_pipeline(classifier.load(MODEL, options=options), replay, lambda: outlets.opened(sinks))
 
@@ -90,8 +88,8 @@ def test_a_viewer_and_a_log_have_their_cost(reel: Reel) -> None:
 def test_a_source_that_ends_too_early_is_said(reel: Reel) -> None:
     """Frames that only warm up measure nothing."""
 
-    def short(_: int) -> AbstractContextManager[Source]:
-        return nullcontext(Replay(reel, measure.WARM_UP))
+    def short(_: int) -> Source:
+        return Replay(reel, measure.WARM_UP)
 
     way = measure.through_pipeline(classifier.load(MODEL), short, lambda: outlets.opened(()))
     with pytest.raises(DataError, match="ended after 20 frames"):

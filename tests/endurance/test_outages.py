@@ -17,8 +17,8 @@ from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
-from edge_app.sources import Request, _live
-from edge_app.sources._live import Camera, Capture, LiveSource
+from edge_app.sources import Camera, Capture, LiveSource, Request, _live
+from edge_app.sources._live import _patience
 
 DAY_S = 24 * 3600.0
 PICTURE = ArrayPicture(np.full((48, 64, 3), 90, np.uint8))
@@ -113,7 +113,7 @@ def open_descriptors() -> int:
 
 def test_a_day_of_outages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every outage is told within five seconds, every return within five; threads and descriptors stay flat."""
-    monkeypatch.setattr(_live, "BACKOFF_S", (0.0005,))  # real seconds, as the thread waits for them
+    monkeypatch.setattr(_patience, "BACKOFF_S", (0.0005,))  # real seconds, as the thread waits for them
     monkeypatch.setattr(_live, "POLL_S", 0.002)
     day, stop = Day(), threading.Event()
     model = classifier.load("cifar10-lecture")

@@ -82,7 +82,7 @@ def test_memory_is_not_left_to_a_directive_that_is_ignored() -> None:
 def test_the_watchdog_outlasts_a_capture_call_and_the_stop_a_sigterm() -> None:
     """systemd waits longer than the service itself does, so that the kinder way comes first."""
     from edge_app import sources
-    from edge_app.sources._live import Camera
+    from edge_app.sources import Camera
 
     for name in sources.names():
         importlib.import_module(f"edge_app.sources.{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -13,12 +14,13 @@ from edge_app.errors import CameraHung, SourceError, UsageError
 from edge_app.records import Frame, Outage
 from edge_app.service import waiting
 from edge_app.service.waiting import PatientSource
+from edge_app.sources import Closeable
 from tests.results import PICTURE
 
 FRAME = Frame(0, 1.0, 1.0, PICTURE)
 
 
-class Camera:
+class Camera(Closeable):
     """A source of one frame, which knows whether it was closed."""
 
     name, is_sequence, is_live, dropped = "camera", True, True, 5
@@ -227,6 +229,29 @@ def test_a_camera_that_opens_after_the_end_is_given_back(clock: Clock) -> None:
             return
         threading.Event().wait(0.001)
     pytest.fail("the camera stayed open")
+
+
+def test_a_forgotten_source_is_closed(clock: Clock) -> None:
+    """Left without `close`, what it has opened is closed when it is collected."""
+    absent = Absent(clock)
+    absent.is_there = True
+    for item in clock.source(absent):
+        assert item == FRAME
+        assert not absent.camera.is_closed
+        break
+    gc.collect()
+    assert absent.camera.is_closed
+
+
+def test_closing_ends_the_waiting(clock: Clock) -> None:
+    """Closed in the middle of a pause, it tries no more, and its iteration ends."""
+    absent = Absent(clock)
+    with clock.source(absent) as source:
+        items = iter(source)
+        assert isinstance(next(items), Outage)
+    tried = len(absent.tried_s)
+    assert list(items) == list(source) == []
+    assert len(absent.tried_s) == tried
 
 
 def test_stop_ends_the_waiting(clock: Clock) -> None:

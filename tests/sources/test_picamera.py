@@ -19,6 +19,7 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.yuv import BT601, BT601_FULL, BT709
 from edge_app.records import Box
 from edge_app.sources import Request, picamera
+from edge_app.sources._fake_picamera2 import AGE_S, PI, USB, FakePicamera2
 from edge_app.sources.picamera import SmallAndFull, color_standard, lores_size, to_picture
 
 WIDTH, HEIGHT = 384, 256
@@ -143,118 +144,33 @@ def test_small_where_it_suffices() -> None:
     assert both.rgb().shape == (480, 640, 3)
 
 
-class FakeRequest:
-    """A finished request of picamera2."""
-
-    def __init__(self, camera: FakePicamera2) -> None:
-        self._camera = camera
-        camera.held += 1
-
-    def get_metadata(self) -> dict[str, Any]:
-        """Say that the picture was taken a tenth of a second ago."""
-        return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 100_000_000}
-
-    def make_array(self, name: str) -> np.ndarray:
-        """Return a grey array of the stream."""
-        granted = self._camera.configuration[name]
-        width, height = granted["size"]
-        rows = (height * 3 // 2, width) if granted["format"] == "YUV420" else (height, width, 3)
-        return np.full(rows, 128, np.uint8)
-
-    def release(self) -> None:
-        """Give it back."""
-        self._camera.held -= 1
-
-
-class FakePicamera2:
-    """Grants what it is asked for, as far as edge-app asks picamera2 0.3.38 for anything."""
-
-    made: list[FakePicamera2] = []  # noqa: RUF012
-    infos: list[dict[str, Any]] = []  # noqa: RUF012
-    properties: dict[str, Any] = {}  # noqa: RUF012
-    format = ""
-
-    def __init__(self, number: int) -> None:
-        self.calls: list[str] = []
-        self.held = 0
-        self.failure: Exception | None = None
-        self.camera_properties = type(self).properties
-        self.camera_controls = {"FrameDurationLimits": (1, 2, 3)} if type(self).properties else {}
-        type(self).made.append(self)
-
-    @classmethod
-    def global_camera_info(cls) -> list[dict[str, Any]]:
-        """List the cameras."""
-        return cls.infos
-
-    def create_video_configuration(self, **parts: Any) -> dict[str, Any]:
-        """Return the configuration, refusing what picamera2 refuses."""
-        assert set(parts["controls"]) <= ({"FrameRate"} if self.camera_controls else set())
-        return {"lores": None, "raw": None, "colour_space": "sYCC", **parts}
-
-    def configure(self, configuration: dict[str, Any]) -> None:
-        """Grant it."""
-        self.calls.append("configure")
-        self.configuration = configuration
-        if self.format:
-            configuration["main"]["format"] = self.format
-
-    def camera_configuration(self) -> dict[str, Any]:
-        """Return what was granted."""
-        return self.configuration
-
-    def start(self) -> None:
-        """Start."""
-        self.calls.append("start")
-
-    def capture_request(self, wait: float) -> FakeRequest:
-        """Return a request, or fail as told."""
-        if self.failure is not None:
-            raise self.failure
-        return FakeRequest(self)
-
-    def cancel_all_and_flush(self) -> None:
-        """Forget what is waiting."""
-        self.calls.append("cancel")
-
-    def stop(self) -> None:
-        """Stop, or fail as told."""
-        self.calls.append("stop")
-        if self.failure is not None:
-            raise RuntimeError("cannot stop")
-
-
-PI = {"Model": "imx219", "Id": "/base/soc/i2c0mux/i2c@1/imx219@10"}
-USB = {"Model": "Some webcam", "Id": "/base/scb/pcie@7d500000/pci@0,0/usb@0,0-1.4:1.0-046d:0825"}
-
-
 @pytest.fixture
-def pi(monkeypatch: pytest.MonkeyPatch) -> type[FakePicamera2]:
-    """Pretend that picamera2 is there, with one camera of a Raspberry Pi."""
+def pi() -> type[FakePicamera2]:
+    """Make a Raspberry Pi with one camera."""
 
-    class Fake(FakePicamera2):
-        made, infos, properties = [], [PI], {"ColorFilterArrangement": 0}
+    class Pi(FakePicamera2):
+        pass
 
-    monkeypatch.setattr(picamera, "_picamera2", lambda: Fake)
-    return Fake
+    return Pi
 
 
 def test_pi_gets_two_streams(pi: type[FakePicamera2]) -> None:
     """A Raspberry Pi's ISP shrinks for the model; both streams come for a viewer, and the time is the sensor's."""
-    camera = picamera.Picamera(Request(wants_full=True))
+    camera = picamera.Picamera(Request(wants_full=True), pi)
     assert camera.open() == "picamera:0"
+    before_s = time.monotonic()
     capture = camera.read()
     assert capture is not None
+    assert before_s <= capture.captured_s + AGE_S <= time.monotonic()
     assert isinstance(capture.picture, SmallAndFull)
     assert capture.picture.size_px == (640, 480)
-    assert 0.09 < time.monotonic() - capture.captured_s < 1
     assert pi.made[0].configuration["lores"] == {"size": (150, 112), "format": "YUV420"}
     assert pi.made[0].held == 0
 
 
 def test_only_lores_without_a_viewer(pi: type[FakePicamera2]) -> None:
     """Nobody copies the main stream when nobody looks."""
-    camera = picamera.Picamera(Request())
+    camera = picamera.Picamera(Request(), pi)
     camera.open()
     capture = camera.read()
     assert capture is not None
@@ -264,7 +180,7 @@ def test_only_lores_without_a_viewer(pi: type[FakePicamera2]) -> None:
 def test_other_cameras_get_one_stream(pi: type[FakePicamera2]) -> None:
     """A camera that no Raspberry Pi's ISP serves is asked neither for a second stream nor for a rate it cannot set."""
     pi.properties = {}
-    camera = picamera.Picamera(Request())
+    camera = picamera.Picamera(Request(), pi)
     camera.open()
     capture = camera.read()
     assert capture is not None
@@ -276,14 +192,14 @@ def test_unhandled_format_is_refused_at_once(pi: type[FakePicamera2]) -> None:
     """A camera that delivers what nobody handles does not start."""
     pi.format = "MJPEG"
     with pytest.raises(SourceError, match="picamera:0 delivers MJPEG"):
-        picamera.Picamera(Request()).open()
+        picamera.Picamera(Request(), pi).open()
     assert pi.made[0].calls[-1] == "stop"
 
 
 @pytest.mark.parametrize("failure", [TimeoutError(), RuntimeError("gone")])
 def test_lost_and_reopened(pi: type[FakePicamera2], failure: Exception) -> None:
     """A camera that stalls or fails is lost; it is stopped, and started again with the same object."""
-    camera = picamera.Picamera(Request())
+    camera = picamera.Picamera(Request(), pi)
     camera.open()
     pi.made[0].failure = failure
     with pytest.raises(CameraLost):
@@ -296,11 +212,11 @@ def test_lost_and_reopened(pi: type[FakePicamera2], failure: Exception) -> None:
     assert len(pi.made) == 1
 
 
-def test_damaged_picture_is_given_back(pi: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_picture_is_given_back(pi: type[FakePicamera2]) -> None:
     """A request goes back to the camera even when its picture cannot be made: else the camera starves."""
-    camera = picamera.Picamera(Request())
+    camera = picamera.Picamera(Request(), pi)
     camera.open()
-    monkeypatch.setattr(FakeRequest, "make_array", lambda *_: np.zeros((2, 2), np.uint8))
+    pi.made[0].array = np.zeros((2, 2), np.uint8)
     with pytest.raises(PictureError):
         camera.read()
     assert pi.made[0].held == 0
@@ -309,23 +225,19 @@ def test_damaged_picture_is_given_back(pi: type[FakePicamera2], monkeypatch: pyt
 def test_numbers(pi: type[FakePicamera2]) -> None:
     """A camera that is not there is named, and so is what is no number."""
     with pytest.raises(SourceError, match="picamera:1 does not exist: picamera2 sees 1 camera"):
-        picamera.connect(Request(argument="1"))
+        picamera.connect(Request(argument="1"), pi)
     with pytest.raises(SourceError, match="picamera:left is not a number"):
-        picamera.connect(Request(argument="left"))
+        picamera.connect(Request(argument="left"), pi)
 
 
 def test_usb_cameras_are_left_to_webcam(pi: type[FakePicamera2]) -> None:
     """USB cameras, which libcamera lists too, are not listed; the numbers of the others stay picamera2's."""
     pi.infos = [USB, PI]
-    assert [found.select for found in picamera.discover()] == ["picamera:1"]
+    assert [found.select for found in picamera.discover(pi)] == ["picamera:1"]
 
 
-def test_busy_says_what_libcamera_said(pi: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_says_what_libcamera_said(pi: type[FakePicamera2]) -> None:
     """A camera in use is named, with the cause that picamera2 hides."""
-
-    def refuse(self: FakePicamera2, number: int) -> None:
-        raise RuntimeError("Camera __init__ sequence did not complete.") from RuntimeError("Device or resource busy")
-
-    monkeypatch.setattr(FakePicamera2, "__init__", refuse)
+    pi.refusal = RuntimeError("Device or resource busy")
     with pytest.raises(SourceError, match=r"picamera:0 cannot be opened.*Device or resource busy"):
-        picamera.connect(Request())
+        picamera.connect(Request(), pi)

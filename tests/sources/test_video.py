@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from edge_app.records import Frame
 from edge_app.sources import Request, Source, video
 from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.sources.video import VideoSource
+from tests.clocks import FakeClock
 
 FPS = 20.0
 FRAMES = 40
@@ -50,23 +50,6 @@ def read_all(source: Source) -> list[Frame]:
     frames = [item for item in source if isinstance(item, Frame)]
     source.close()
     return frames
-
-
-class FakeClock:
-    """Seconds that pass when somebody waits, and when a frame is worked on."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-        self.waits_s: list[float] = []
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now_s
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.waits_s.append(seconds)
-        self.now_s += seconds
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -209,17 +192,26 @@ class SlowClock:
         return self._clock.now_s
 
 
+class StoppedWhileWaiting(threading.Event):
+    """A stop that comes while somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_s: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits_s.append(timeout)
+        self.set()
+        return True
+
+
 def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
-    """A stop between two frames is obeyed within 0.25 s, though the next frame is not due yet."""
+    """The five seconds to the next frame are spent waiting for the stop, so that it is obeyed at once."""
+    stop = StoppedWhileWaiting()
     path = write_slow_video(tmp_path / "clip.avi")
-    request = Request(is_realtime=True)
-    source = sources.connect(str(path), request)
-    stopped_s: list[float] = []
-    for frame in source:
-        if frame.index == 0:
-            threading.Timer(0.1, lambda: (stopped_s.append(time.monotonic()), request.stop.set())).start()
-    assert time.monotonic() - stopped_s[0] < 0.25 + 0.1
-    source.close()
+    with VideoSource(Request(argument=str(path), is_realtime=True, stop=stop), FakeClock()) as source:
+        assert [frame.index for frame in source] == [0]
+    assert stop.waits_s == [pytest.approx(5.0)]
 
 
 def write_slow_video(path: Path) -> Path:

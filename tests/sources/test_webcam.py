@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge_app.errors import CameraLost, PictureError, SourceError
 from edge_app.pictures.opencv import cv2
 from edge_app.sources import Request, webcam
-from edge_app.system import v4l2
+from edge_app.sources._fake_webcam import FakeWebcam, jpeg
 from edge_app.system.v4l2 import Device, Mode
 
 SIDES_PX = ((160, 120), (176, 144), (320, 240), (352, 288), (640, 480), (1280, 720))
@@ -107,62 +107,18 @@ def test_refused(argument: str, said: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
-class FakeCapture:
-    """OpenCV's capture of a camera that grants what it is asked for, and hands out one buffer."""
-
-    def __init__(self, buffer: np.ndarray | None) -> None:
-        self.buffer = buffer
-        self.asked: list[int] = []
-        self.values: dict[int, float] = {}
-
-    def isOpened(self) -> bool:  # noqa: N802
-        """Return yes."""
-        return True
-
-    def set(self, key: int, value: float) -> bool:
-        """Grant it."""
-        self.asked.append(key)
-        self.values[key] = value
-        return True
-
-    def get(self, key: int) -> float:
-        """Return what was granted."""
-        return self.values.get(key, 0.0)
-
-    def grab(self) -> bool:
-        """Succeed as long as there is a buffer."""
-        return self.buffer is not None
-
-    def retrieve(self) -> tuple[bool, np.ndarray | None]:
-        """Hand the buffer out."""
-        return True, self.buffer
-
-    def release(self) -> None:
-        """Do nothing."""
-
-
-def opened(
-    monkeypatch: pytest.MonkeyPatch, fourcc: str, buffer: np.ndarray | None
-) -> tuple[webcam.Webcam, FakeCapture]:
+def opened(fourcc: str, buffer: np.ndarray | None) -> tuple[webcam.Webcam, FakeWebcam]:
     """Open a fake camera of one mode of 64x48."""
-    capture = FakeCapture(buffer)
-    device = Device("/dev/video0", "fake", (Mode(fourcc, 64, 48),))
-    monkeypatch.setattr(v4l2, "query", lambda _: device)
-    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
-    camera = webcam.Webcam(Request(argument="0", min_side_px=32))
+    fake = FakeWebcam(Mode(fourcc, 64, 48), buffer)
+    camera = webcam.Webcam(Request(argument="0", min_side_px=32), fake.drivers)
     assert camera.open() == "webcam:/dev/video0"
-    return camera, capture
-
-
-def jpeg() -> np.ndarray:
-    """Encode a grey picture of 64x48."""
-    return cv2.imencode(".jpg", np.full((48, 64, 3), 77, np.uint8))[1].reshape(-1)
+    return camera, fake
 
 
 @linux_only
-def test_negotiates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_negotiates_in_order() -> None:
     """Format before size before rate: drivers reset the later ones when an earlier one changes."""
-    _, capture = opened(monkeypatch, "MJPG", jpeg())
+    _, capture = opened("MJPG", jpeg())
     assert capture.asked == [
         cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS,
         cv2.CAP_PROP_CONVERT_RGB,
@@ -170,10 +126,10 @@ def test_negotiates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @linux_only
-def test_whole_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_buffers() -> None:
     """Whole buffers of both raw formats become pictures of the size granted."""
     for fourcc, buffer in (("MJPG", jpeg()[None]), ("YUYV", np.full((48, 128), 128, np.uint8))):
-        capture = opened(monkeypatch, fourcc, buffer)[0].read()
+        capture = opened(fourcc, buffer)[0].read()
         assert capture is not None
         assert capture.picture.size_px == (64, 48)
         assert capture.picture.rgb().shape == (48, 64, 3)
@@ -181,33 +137,33 @@ def test_whole_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @linux_only
 @pytest.mark.parametrize("kept", [0, 1, 2, 100, -70])
-def test_torn_jpeg(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+def test_torn_jpeg(kept: int) -> None:
     """A JPEG that ends early is a damaged picture, not a grey one."""
     with pytest.raises(PictureError, match="torn JPEG"):
-        opened(monkeypatch, "MJPG", jpeg()[:kept])[0].read()
+        opened("MJPG", jpeg()[:kept])[0].read()
 
 
 @linux_only
 @pytest.mark.parametrize("missing", [1, 64 * 48])
-def test_short_yuyv(monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
+def test_short_yuyv(missing: int) -> None:
     """A YUYV buffer without its last bytes is a damaged picture."""
     with pytest.raises(PictureError, match="short YUYV"):
-        opened(monkeypatch, "YUYV", np.zeros(2 * 64 * 48 - missing, np.uint8))[0].read()
+        opened("YUYV", np.zeros(2 * 64 * 48 - missing, np.uint8))[0].read()
 
 
 @linux_only
-def test_a_picture_that_was_never_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_was_never_filled() -> None:
     """A buffer of zeros, green to the eye, is damaged; a black picture, whose colours are 128, is not."""
     with pytest.raises(PictureError, match="green"):
-        opened(monkeypatch, "YUYV", np.zeros(2 * 64 * 48, np.uint8))[0].read()
+        opened("YUYV", np.zeros(2 * 64 * 48, np.uint8))[0].read()
     black = np.tile(np.array([16, 128], np.uint8), 64 * 48)
-    assert opened(monkeypatch, "YUYV", black)[0].read() is not None
+    assert opened("YUYV", black)[0].read() is not None
 
 
 @linux_only
-def test_another_size_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_size_in_the_middle() -> None:
     """Buffers that grow are damaged pictures, not shifted ones; reopening takes the new size for granted."""
-    camera, capture = opened(monkeypatch, "YUYV", np.full(2 * 64 * 48, 128, np.uint8))
+    camera, capture = opened("YUYV", np.full(2 * 64 * 48, 128, np.uint8))
     assert camera.read() is not None
     capture.buffer = np.full(2 * 128 * 96, 128, np.uint8)
     with pytest.raises(PictureError, match="buffers have grown from 6144 to 24576 bytes"):
@@ -218,9 +174,9 @@ def test_another_size_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @linux_only
-def test_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gone() -> None:
     """A camera that gives nothing more is lost, and so is one that was closed."""
-    camera, _ = opened(monkeypatch, "YUYV", None)
+    camera, _ = opened("YUYV", None)
     with pytest.raises(CameraLost):
         camera.read()
     camera.close()

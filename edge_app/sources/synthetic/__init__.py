@@ -27,7 +27,7 @@ from edge_app.pictures.opencv import cv2
 from edge_app.pictures.oriented import oriented
 from edge_app.pictures.yuv import BT601, YuyvPicture
 from edge_app.records import Frame, Outage, Picture, Pixels
-from edge_app.sources._contract import Request, Source
+from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
 
@@ -128,7 +128,7 @@ def _rate_hz(request: Request) -> float:
     return rate_hz
 
 
-class FreeRunning:
+class FreeRunning(Closeable):
     """The synthetic camera as fast as it is asked. See `sources.Source`."""
 
     is_sequence = True

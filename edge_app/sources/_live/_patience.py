@@ -1,0 +1,143 @@
+"""How long a camera is waited for: when a call hangs, when a camera is lost, when that is told, when it is reopened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from edge_app.errors import CameraHung
+from edge_app.records import Outage
+
+OUTAGE_PERIOD_S = 1.0
+STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
+OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
+BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
+_NEW_PROCESS = "only a new process helps (the service starts one by itself)"
+
+
+class Patience:
+    """Judges a camera by what the capture thread notes of it. The loop asks; one lock guards what both touch.
+
+    Args:
+        hung_s: seconds after which a capture call never returns.
+        attempts: openings without a picture after which only a new process helps; None for any number.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, hung_s: float, attempts: int | None, clock: Callable[[], float]) -> None:
+        self._hung_s, self._attempts, self._clock = hung_s, attempts, clock
+        self._lock = threading.RLock()
+        self._good_s = self._opened_s = self._progress_s = clock()
+        self._limit_s = OPENING_HUNG_S
+        self._interval_s = 0.0
+        self._failures = 0  # openings since the last picture
+        self._reason: str | None = None  # why there is no picture, if more is known than that there is none
+        self._is_given_up = self._is_dead = False
+
+    # What the capture thread notes.
+
+    def note_opening(self) -> None:
+        """Allow the call that follows the time an opening may take."""
+        with self._lock:
+            self._limit_s = OPENING_HUNG_S
+
+    def note_return(self) -> None:
+        """Take note that a call of the camera has returned."""
+        with self._lock:
+            self._progress_s, self._limit_s = self._clock(), self._hung_s
+
+    def note_open(self) -> float:
+        """Take note that the camera is open, and return the seconds since its last picture."""
+        with self._lock:
+            self._opened_s = self._clock()
+            return self._opened_s - self._good_s
+
+    def note_first_opening(self) -> None:
+        """Take note that the first opening has ended: silence counts from here."""
+        with self._lock:
+            self._good_s = self._opened_s = self._clock()
+            self.note_return()
+
+    def note_picture(self) -> None:
+        """Take note of a good picture: there is no outage."""
+        with self._lock:
+            now_s = self._clock()
+            self._interval_s = now_s - self._good_s
+            self._good_s, self._reason, self._failures = now_s, None, 0
+
+    def note_problem(self, reason: str) -> None:
+        """Remember why there is no picture."""
+        with self._lock:
+            self._reason = reason
+
+    def note_death(self) -> None:
+        """Take note that the capture thread has ended though nobody asked it to."""
+        with self._lock:
+            self._is_dead = True
+
+    # What the capture thread asks.
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between the last two pictures."""
+        with self._lock:
+            return self._interval_s
+
+    def is_stale(self) -> bool:
+        """Tell whether an open camera has shown nothing for so long that it is lost."""
+        with self._lock:
+            return self._clock() - max(self._good_s, self._opened_s) > STALE_S
+
+    def next_delay_s(self) -> float | None:
+        """Return the seconds to wait before the next opening, which counts as one; None where none will help.
+
+        A camera that opens and shows nothing is tried less and less often too: only a picture resets the count.
+        """
+        with self._lock:
+            if self._attempts is not None and self._failures >= self._attempts:
+                self._is_given_up = True
+                return None
+            delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+            self._failures += 1
+            return delay_s
+
+    # What the loop asks.
+
+    def silence_s(self) -> float:
+        """Return how long after a frame the next one may stay away without being an outage.
+
+        A slow camera is given time: one picture a second with some jitter is no outage.
+        """
+        with self._lock:
+            return min(max(OUTAGE_PERIOD_S, 2.5 * self._interval_s), STALE_S)
+
+    def is_outage(self, told_s: float, silence_s: float, now_s: float) -> bool:
+        """Tell whether `silence_s` have passed since the loop told something, at `told_s`, and since a picture."""
+        with self._lock:
+            return now_s - max(told_s, self._good_s) >= silence_s
+
+    def outage(self, now_s: float) -> Outage:
+        """Return what is known of the outage."""
+        with self._lock:
+            return Outage(self._reason or f"no picture for {now_s - self._good_s:.1f} s", self._good_s, now_s)
+
+    def require_progress(self, name: str, now_s: float) -> None:
+        """Check that waiting may still help.
+
+        Args:
+            name: of the camera, for the message.
+            now_s: monotonic seconds.
+
+        Raises:
+            CameraHung: a capture call does not return, reopening is given up, or the capture thread has ended.
+        """
+        with self._lock:
+            if self._is_given_up:
+                raise CameraHung(
+                    f"{name}: opened {self._failures} times without a picture ({self._reason})", _NEW_PROCESS
+                )
+            if self._is_dead:
+                raise CameraHung(f"{name}: the capture thread has ended by itself, which is a bug")
+            silent_s = now_s - self._progress_s
+            if silent_s > self._limit_s:
+                raise CameraHung(f"{name}: a capture call has not returned for {silent_s:.0f} s", _NEW_PROCESS)
