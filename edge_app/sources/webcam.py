@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edge_app.errors import CameraLost, PictureError, SourceError
 from edge_app.pictures.array import ArrayPicture
-from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.jpeg import whole_jpeg
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Picture
@@ -145,10 +145,7 @@ class Webcam(Camera):
 
     def _picture(self, buffer: npt.NDArray[np.uint8]) -> Picture:
         if self._fourcc == "MJPG":
-            data = buffer.reshape(-1)
-            if data[:2].tobytes() != b"\xff\xd8" or b"\xff\xd9" not in data[-64:].tobytes():
-                raise PictureError(f"a torn JPEG of {data.size} bytes")
-            return JpegPicture(data)
+            return whole_jpeg(buffer.reshape(-1))
         if self._fourcc == "YUYV":
             return YuyvPicture(self._whole_yuyv(buffer))
         return ArrayPicture(buffer, "bgr")
