@@ -21,7 +21,7 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import whole_jpeg
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
-from edge_app.records import Picture
+from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Picture
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system import v4l2
@@ -29,8 +29,6 @@ from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SIZE_PX = (640, 480)
-DEFAULT_FPS = 30.0
 PREFERRED = ("MJPG", "YUYV")  # What can be taken raw.
 YUYV_BYTES_PER_PIXEL = 2
 # Of a camera's uncompressed stream; more goes as MJPG. USB 2 reserves 24 MB/s for a camera at most (USB 2.0, 5.6.3:
