@@ -47,12 +47,14 @@ docs: ## write the generated parts of the documentation anew
 	$(VENV)/bin/python tools/command_reference.py > docs/commands.md
 	$(VENV)/bin/edge-app models schema > docs/model-card.schema.json
 	$(VENV)/bin/python -I -c "$(BENCH_SCHEMA)" > docs/bench.schema.json
+	$(VENV)/bin/python tools/results_reference.py
 
 docs-check:
 	@$(ENVIRONMENT) $(VENV)
 	$(VENV)/bin/python tools/command_reference.py | diff docs/commands.md - || { echo "run: make docs"; exit 1; }
 	$(VENV)/bin/edge-app models schema | diff docs/model-card.schema.json - || { echo "run: make docs"; exit 1; }
 	$(VENV)/bin/python -I -c "$(BENCH_SCHEMA)" | diff docs/bench.schema.json - || { echo "run: make docs"; exit 1; }
+	$(VENV)/bin/python tools/results_reference.py --check || { echo "run: make docs"; exit 1; }
 
 notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (within 15 minutes on two cores)
 	@$(ENVIRONMENT) $(VENV) train notebook

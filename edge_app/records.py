@@ -18,6 +18,12 @@ Scores: TypeAlias = npt.NDArray[np.float32]
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The labels of CIFAR-10 in the order of its files; what the shipped models and the synthetic camera show."""
 
+DEFAULT_SIZE_PX = (640, 480)
+"""Width and height a camera is asked for when somebody looks, unless they say otherwise; test frames have it too."""
+
+DEFAULT_FPS = 30.0
+"""Frames a second a camera is asked for, unless somebody says otherwise."""
+
 State = Literal["ok", "unknown", "outage"]
 
 

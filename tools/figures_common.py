@@ -13,11 +13,10 @@ import numpy as np
 from edge_app.bench import frames
 from edge_app.bench.frames import Kind, Reel
 from edge_app.pictures import preprocess
-from edge_app.records import Picture, Result
+from edge_app.records import DEFAULT_SIZE_PX, Picture, Result
 from tools.photographs import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
-FULL_PX = (640, 480)
 TILE_PX = (320, 240)  # every photograph is at least as large
 SEED = 1
 
@@ -63,8 +62,8 @@ def at_most(limit: float) -> Callable[[float], bool]:
 @cache
 def reel(size_px: tuple[int, int], kind: Kind = "jpeg") -> Reel:
     """Lay photographs side by side until a frame is full; below 640x480 shrink such a frame, as a camera does."""
-    if size_px[0] < FULL_PX[0]:
-        full = [picture.rgb() for picture in map(reel(FULL_PX, "rgb").picture, range(frames.COUNT))]
+    if size_px[0] < DEFAULT_SIZE_PX[0]:
+        full = [picture.rgb() for picture in map(reel(DEFAULT_SIZE_PX, "rgb").picture, range(frames.COUNT))]
         return frames.of_pictures("photographs", [preprocess.shrink(pixels, size_px) for pixels in full], kind, size_px)
     chance, shown = np.random.default_rng(SEED), [picture for _, picture in photographs()]
     width, height = TILE_PX

@@ -14,6 +14,7 @@ from edge_app.errors import ModelRefused
 from edge_app.model import self_test
 from edge_app.model.classifier import Classifier
 from edge_app.model.store import read
+from edge_app.system import files
 
 
 def rewrite(path: Path) -> None:
@@ -31,9 +32,7 @@ def rewrite(path: Path) -> None:
     if not golden.operators_delegated:
         raise ModelRefused(f"XNNPACK runs none of {path} here; run this on ai-edge-litert")
     card = model.card.model_copy(update={"golden": golden})
-    new = path.with_suffix(".json.new")
-    new.write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n", "utf-8")
-    new.replace(path.with_suffix(".json"))
+    files.write(path.with_suffix(".json"), card.model_dump_json(indent=2, exclude_none=True) + "\n")
     print(f"{path.with_suffix('.json')}: written")
 
 

@@ -17,7 +17,7 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
-from edge_app.records import Frame, Outage, Picture, Pixels
+from edge_app.records import DEFAULT_FPS, Frame, Outage, Picture, Pixels
 from edge_app.sources import Closeable, folder
 from edge_app.sources.synthetic import to_yuyv
 from edge_app.sources.synthetic.film import Film
@@ -57,7 +57,7 @@ _MAKERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
 
 def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
     """Draw scenes with a sensor's grain."""
-    film, grain = Film(1, size_px, 30.0), np.random.default_rng(0)
+    film, grain = Film(1, size_px, DEFAULT_FPS), np.random.default_rng(0)
     scenes = (film.frame_pixels(number * 30) for number in range(COUNT))  # one at a time: a small board has little room
     noisy = (np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes)
     return of_pictures("drawn scenes", noisy, kind, size_px)

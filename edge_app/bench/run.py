@@ -28,6 +28,7 @@ from edge_app.model.classifier import Classifier
 from edge_app.model.runtime import DelegateName, Options, RuntimeName
 from edge_app.model.store import Model
 from edge_app.pictures import preprocess
+from edge_app.records import DEFAULT_SIZE_PX
 from edge_app.settings import layers
 from edge_app.sources import Request as SourceRequest
 from edge_app.sources import Source
@@ -36,7 +37,6 @@ from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SIZE_PX = (640, 480)
 MOST_PX = 4096  # of a side
 STARTS = 3
 START_FRAMES = 60  # of a program whose memory is looked at

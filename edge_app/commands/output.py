@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edge_app.errors import RunError, StartError
+from edge_app.system import files
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
 def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None] | None]:
     """Give a function that writes to a file or, for "-", text to stdout; None where nothing is wanted.
 
-    That it can be written is tried at once, not found out after the work. It is written beside its place and moved
-    there when it is whole: what was there before is never lost to half a report.
+    Whether it can be written is tried at once, not found out after the work. What was there before is replaced only
+    when the new content is whole: see `files.replacing`.
 
     Raises:
         StartError: it cannot be opened.
@@ -39,41 +39,22 @@ def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None]
         yield lambda content: print(content, end="")
         return
     path = Path(target)
-    if path.is_dir():
-        raise StartError(f"cannot write {target}: it is a folder")
-    if path.exists() and not path.is_file():  # a pipe, a device: nothing to be replaced
-        yield lambda content: _write(path, content)
-        return
     try:
-        _new_beside(path).unlink()
+        files.check(path)
     except OSError as error:
-        raise StartError(f"cannot write {target}: {error.strerror}") from error
-    yield lambda content: _replace(path, content)
-
-
-def _new_beside(path: Path) -> Path:
-    new = path.with_name(f".{path.name}-{os.getpid()}")  # nobody else's, whatever lies there
-    new.touch()
-    return new
-
-
-def _replace(path: Path, content: str | bytes) -> None:
-    try:
-        new = _new_beside(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        _write(new, content)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+        raise StartError(f"cannot write {target}: {_why(error)}", "name another file") from error
+    yield lambda content: _write(path, content)
 
 
 def _write(path: Path, content: str | bytes) -> None:
     try:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        files.write(path, content)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+        raise RunError(f"cannot write {path}: {_why(error)}", "name another file") from error
+
+
+def _why(error: OSError) -> str:
+    return "it is a folder" if isinstance(error, IsADirectoryError) else error.strerror or str(error)
 
 
 @contextmanager

@@ -24,10 +24,9 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pipeline import Control, Limits, Recogniser
-from edge_app.records import Box, Frame, LabelledPictures, Picture, Pixels
+from edge_app.records import DEFAULT_SIZE_PX, Box, Frame, LabelledPictures, Picture, Pixels
 from edge_app.sources import Closeable
 
-FRAME_PX = (640, 480)
 NOISE_SIGMA = 12.0
 JPEG_QUALITY = 90
 _SURROUNDINGS = 128  # Grey on both sides of the picture: what the centre crop must cut off.
@@ -169,7 +168,7 @@ def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
         (N,) uint8: a 640x480 JPEG (quality 90, 4:2:0) of the picture enlarged to 480x480 with cubic interpolation,
         grey on both sides, with Gaussian noise of sigma 12 on every sample.
     """
-    width, height = FRAME_PX
+    width, height = DEFAULT_SIZE_PX
     frame = np.full((height, width, 3), _SURROUNDINGS, np.uint8)
     left = (width - height) // 2
     enlarged = cv2.resize(pixels, (height, height), interpolation=cv2.INTER_CUBIC)

@@ -12,6 +12,16 @@ from edge_app.pictures.halving import halved
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Box, Pixels
 
+_RESERVE = 1.5
+"""Decoded pixels are halved only while this many times the pixels asked for remain.
+
+What remains is seldom a multiple of the patch and is interpolated on the way there, which shows the more the fewer
+pixels there are. Measured for a patch of 32x32 (112 asked for): over the 39 photographs of
+`tests/pictures/test_agreement.py` the patch differs from the area average of all pixels by 0.60 grey levels on average
+(95th percentile 1.26) without a reserve, by 0.33 (0.56) with 1.5 and by 0.26 (0.56) with 2. The reserve costs 640x480
+its second halving, 131 us of processor time instead of 82; 1280x720 keeps it with 1.5, 185 us, and not with 2, 310 us.
+"""
+
 
 class ArrayPicture:
     """Pixels that are already decoded.
@@ -41,7 +51,7 @@ class ArrayPicture:
         if box is not None:
             pixels = pixels[box.top : box.top + box.height_px, box.left : box.left + box.width_px]
         if min_side_px is not None:
-            pixels = halved(pixels, min_side_px * 3 // 2)
+            pixels = halved(pixels, int(_RESERVE * min_side_px))
         return pixels if self._to_rgb is None else cv2.cvtColor(pixels, self._to_rgb)
 
 

@@ -19,13 +19,14 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.halving import whole_factor
 from edge_app.records import Box, Pixels
 
+START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # ITU T.81, table B.1
+
 
 class JpegPicture:
     """A JPEG file in memory; EXIF orientation is honoured.
 
     Args:
-        data: (N,) uint8, the file's bytes. Whoever receives them sees to it that they are whole: what is missing at
-            the end a decoder may fill with grey and say nothing.
+        data: (N,) uint8, the file's bytes, taken to be whole; `whole_jpeg` makes sure of it.
 
     Raises:
         PictureError: the data has no readable JPEG header.
@@ -40,6 +41,11 @@ class JpegPicture:
         """Width and height as seen upright."""
         return self._header.size_px
 
+    @property
+    def header_bytes(self) -> int:
+        """How many bytes come before what is encoded, frame header included."""
+        return self._header.length
+
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
         """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 that is large enough, then cut. See `Picture.rgb`."""
         full = box or Box(0, 0, *self.size_px)
@@ -49,6 +55,37 @@ class JpegPicture:
         if decoded is None:
             raise PictureError(f"a JPEG of {len(self._data)} bytes cannot be decoded")
         return ArrayPicture(decoded).rgb(_scaled(full, scale, decoded.shape), min_side_px)
+
+
+LAST_BYTES = 64
+"""The end of image lies within so many bytes of the end: cameras and servers pad a JPEG to a multiple of 4 to 32."""
+
+
+def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES) -> JpegPicture:
+    """Make a picture of a JPEG, not decoded yet, if it is whole; OpenCV fills what is missing with grey, silently.
+
+    A JPEG is whole if it begins with a start of image and an end of image comes after its frame header; before the
+    frame header, only the thumbnail in an EXIF segment has an end. What may follow depends on who sends the picture:
+    a camera or a server adds padding, a phone appends films and depth maps to its files.
+
+    The scan is not walked through: of Motion JPEG each byte would be looked at twice. So a picture that lost bytes in
+    its middle counts as whole, and so does one that lost its end but has another JPEG appended to it.
+
+    Args:
+        data: (N,) uint8, the file's bytes.
+        last_bytes: how many of them are searched for the end of image; None for a file, which may have anything
+            appended to it.
+
+    Raises:
+        PictureError: not a JPEG, or it is not whole.
+    """
+    start = 0 if last_bytes is None else max(0, len(data) - last_bytes)
+    end = data.data[start:].tobytes().rfind(_END_OF_IMAGE)
+    is_framed = end >= 0 and data.data[:2].tobytes() == START_OF_IMAGE
+    picture = JpegPicture(data) if is_framed else None
+    if picture is None or start + end < picture.header_bytes:
+        raise PictureError(f"a torn JPEG of {len(data)} bytes: its end or its beginning is cut off")
+    return picture
 
 
 def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:
@@ -65,10 +102,12 @@ class JpegHeader(NamedTuple):
     Attributes:
         stored_px: width and height as they are stored.
         orientation: of EXIF, 1 to 8; 1 is upright, 5 to 8 lie on their side.
+        length: bytes up to the end of the frame header.
     """
 
     stored_px: tuple[int, int]
     orientation: int
+    length: int
 
     @property
     def is_upright(self) -> bool:
@@ -89,7 +128,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
         PictureError: not a JPEG, or it ends before its frame header.
     """
     head = data.data
-    if bytes(head[:2]) != b"\xff\xd8":
+    if head[:2].tobytes() != START_OF_IMAGE:
         raise PictureError(f"not a JPEG: {len(data)} bytes that start with {bytes(head[:4])!r}")
     at, orientation = 2, 1
     while at + 9 <= len(head):
@@ -98,7 +137,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
             break
         if marker in _FRAME_HEADERS:
             height_px, width_px = struct.unpack(">HH", head[at + 5 : at + 9])
-            return JpegHeader((width_px, height_px), orientation)
+            return JpegHeader((width_px, height_px), orientation, at + 2 + length)
         if marker == 0xE1 and orientation == 1:
             orientation = exif_orientation(bytes(head[at + 4 : at + 2 + length]))
         at += 1 if marker == 0xFF else 2 + length

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_app.pictures.opencv import cv2
-from edge_app.records import Pixels, Result
+from edge_app.records import DEFAULT_SIZE_PX, Pixels, Result
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _WHITE, _GREY, _GREEN, _AMBER, _RED = (255, 255, 255), (190, 190, 190), (80, 210, 110), (240, 180, 60), (235, 90, 80)
@@ -13,9 +13,9 @@ _COLORS = {"ok": _GREEN, "unknown": _AMBER, "outage": _RED}
 _REFERENCE_PX = 480  # Sizes below are for a picture of this height and grow with it.
 
 
-def blank(width_px: int = 640, height_px: int = 480) -> Pixels:
+def blank() -> Pixels:
     """Return the dark picture that is shown while there is none."""
-    return np.full((height_px, width_px, 3), 32, np.uint8)
+    return np.full((*reversed(DEFAULT_SIZE_PX), 3), 32, np.uint8)
 
 
 def draw(picture: Pixels, result: Result) -> Pixels:

@@ -17,7 +17,7 @@ from edge_app.errors import RunError, StartError
 from edge_app.service import building, environments
 from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
-from edge_app.system import v4l2
+from edge_app.system import files, v4l2
 
 UNIT = "edge-app.service"
 DROP_IN = "edge-app-network.conf"
@@ -281,11 +281,11 @@ def describe(found: Mapping[str, str]) -> str:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.new")
-        new.write_bytes(content)
-        new.replace(path)
+        files.write(path, content)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+        raise RunError(
+            f"cannot write {path}: {error.strerror}", "see that the disk has room and is writable"
+        ) from error
 
 
 def _remove(path: Path) -> bool:

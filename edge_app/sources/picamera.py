@@ -16,15 +16,13 @@ import numpy.typing as npt
 from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.yuv import BT601, BT601_FULL, BT709, ColorStandard, Yuv420Picture
-from edge_app.records import Box, Picture, Pixels
+from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Box, Picture, Pixels
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
-VIEW_SIZE_PX = (640, 480)
-DEFAULT_FPS = 30.0
 WAIT_S = 1.0
 
 
@@ -142,7 +140,7 @@ class Picamera(Camera):
 
     def _configuration(self) -> dict[str, Any]:
         request = self._request
-        full = request.size_px or VIEW_SIZE_PX
+        full = request.size_px or DEFAULT_SIZE_PX
         small = lores_size(full, request.min_side_px)
         streams = {"main": {"size": full, "format": "RGB888"}}
         # Only a Raspberry Pi's ISP has a second stream; picamera2 tells its cameras by this property as well.

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from edge_app.errors import CameraLost, PictureError, SourceError
 from edge_app.pictures.array import ArrayPicture
-from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.jpeg import whole_jpeg
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
-from edge_app.records import Picture
+from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Picture
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system import v4l2
@@ -31,8 +31,6 @@ from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SIZE_PX = (640, 480)
-DEFAULT_FPS = 30.0
 PREFERRED = ("MJPG", "YUYV")  # What can be taken raw.
 YUYV_BYTES_PER_PIXEL = 2
 # Of a camera's uncompressed stream; more goes as MJPG. USB 2 reserves 24 MB/s for a camera at most (USB 2.0, 5.6.3:
@@ -168,10 +166,7 @@ class Webcam(Camera):
 
     def _picture(self, buffer: npt.NDArray[np.uint8]) -> Picture:
         if self._fourcc == "MJPG":
-            data = buffer.reshape(-1)
-            if data[:2].tobytes() != b"\xff\xd8" or b"\xff\xd9" not in data[-64:].tobytes():
-                raise PictureError(f"a torn JPEG of {data.size} bytes")
-            return JpegPicture(data)
+            return whole_jpeg(buffer.reshape(-1))
         if self._fourcc == "YUYV":
             return YuyvPicture(self._whole_yuyv(buffer))
         return ArrayPicture(buffer, "bgr")

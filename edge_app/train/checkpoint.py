@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from edge_app.errors import RunError, StartError
+from edge_app.system import files
 
 
 class Part(Protocol):
@@ -78,15 +78,10 @@ class Checkpoint:
         """
         self.history.append(figures)
         states = {name: part.state_dict() for name, part in parts.items()}
-        new = self._path.with_suffix(".new")
         try:
-            with new.open("wb") as file:
+            with files.replacing(self._path) as (file,):
                 torch.save({"identity": self._identity, "states": states, "history": self.history}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
         except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
-            new.unlink(missing_ok=True)
             raise RunError(
                 f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}",
                 f"epoch {len(self.history) - 1} is kept, the same command goes on from there",

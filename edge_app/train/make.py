@@ -19,7 +19,7 @@ from edge_app.errors import StartError, UsageError
 from edge_app.model import runtime, trial
 from edge_app.model.store import Model
 from edge_app.records import LabelledPictures
-from edge_app.system import process
+from edge_app.system import files, process
 from edge_app.train import data, fit, recipes, ship, weights
 from edge_app.train.architectures import Exported, Network
 from edge_app.train.checkpoint import Checkpoint
@@ -194,9 +194,7 @@ def _read_reference(path: Path, stop: threading.Event) -> bytes:
 def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".edge-app-probe"
-        probe.write_bytes(b"")
-        probe.unlink()
+        files.check(folder / ".probe")  # never made: any name serves
     except OSError as error:
         raise StartError(f"cannot write to {folder}: {error.strerror}", "name another folder with --out") from error
     return folder

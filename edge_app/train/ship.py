@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from edge_app.model.classifier import Classifier
 from edge_app.model.store import Model
 from edge_app.pictures import degrade
 from edge_app.records import LabelledPictures
+from edge_app.system import files
 from edge_app.train import fit, quantise, weights
 from edge_app.train.architectures import Exported, Network, count_macs
 from edge_app.train.data import Split
@@ -81,19 +81,12 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
 
 
 def _write(contents: dict[Path, bytes]) -> None:
-    """Write all files, to the disk itself, before any takes its place: a full disk leaves the last model whole."""
-    new = {path: path.with_name(f"{path.name}.new") for path in contents}
+    """Write all files before any takes its place: a full disk leaves the last model whole."""
     try:
-        for path, content in contents.items():
-            with new[path].open("wb") as file:
+        with files.replacing(*contents) as opened:
+            for file, content in zip(opened, contents.values(), strict=True):
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, written in new.items():
-            written.replace(path)
     except OSError as error:
-        for written in new.values():
-            written.unlink(missing_ok=True)
         raise RunError(
             f"cannot write {error.filename or next(iter(contents)).parent}: {error.strerror}",
             "the training is kept, the same command goes on from its end",

@@ -67,3 +67,23 @@ def test_stdout_and_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         assert write is not None and nowhere is None
         write([1])
     assert json.loads(capsys.readouterr().out) == [1]
+
+
+def test_a_report_through_a_link(tmp_path: Path) -> None:
+    """The link stays, the file behind it is replaced."""
+    (tmp_path / "latest.json").symlink_to("monday.json")
+    with output.json_to(str(tmp_path / "latest.json")) as write:
+        assert write is not None
+        write({"accuracy": 0.9})
+    assert (tmp_path / "latest.json").is_symlink()
+    assert json.loads((tmp_path / "monday.json").read_text()) == {"accuracy": 0.9}
+
+
+def test_a_report_keeps_its_permissions(tmp_path: Path) -> None:
+    """What only its owner may read is not shown to others by being replaced."""
+    path = tmp_path / "report.json"
+    path.touch(0o600)
+    with output.json_to(str(path)) as write:
+        assert write is not None
+        write({})
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from edge_app.errors import PictureError
 from edge_app.pictures import decode, oriented, yuv
 from edge_app.pictures.array import ArrayPicture
-from edge_app.pictures.jpeg import JpegPicture
+from edge_app.pictures.jpeg import LAST_BYTES, JpegPicture, whole_jpeg
 from edge_app.pictures.yuv import Yuv420Picture, YuyvPicture
 from edge_app.records import Box
 
@@ -116,6 +117,48 @@ def test_jpeg_header_says_what_the_decoder_says() -> None:
     for width, height, flags in [(641, 479, []), (8, 8, []), (33, 17, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])]:
         data = cv2.imencode(".jpg", smooth(width, height)[..., 0], flags)[1].reshape(-1)
         assert JpegPicture(data).size_px == (width, height)
+
+
+def with_thumbnail(data: np.ndarray) -> np.ndarray:
+    """Put an EXIF segment that ends in a whole JPEG behind the start of another, as cameras do."""
+    small = jpeg(smooth(16, 12)).tobytes()
+    app1 = b"\xff\xe1" + struct.pack(">H", len(small) + 8) + b"Exif\0\0" + small
+    return np.frombuffer(data[:2].tobytes() + app1 + data[2:].tobytes(), np.uint8)
+
+
+@pytest.mark.parametrize("last_bytes", [LAST_BYTES, None], ids=["camera", "file"])
+@pytest.mark.parametrize("padding", [0, 1, 31, LAST_BYTES - 2])
+def test_a_padded_jpeg_is_whole(last_bytes: int | None, padding: int) -> None:
+    """Zeros behind the end of image, as cameras and servers send them, are allowed from everybody."""
+    data = np.append(with_thumbnail(jpeg(smooth(64, 48))), np.zeros(padding, np.uint8))
+    assert whole_jpeg(data, last_bytes).size_px == (64, 48)
+
+
+def test_only_a_file_may_go_on_after_its_picture() -> None:
+    """Whatever a phone has appended, of any length; in a camera's buffer that is what an older picture left."""
+    for behind in (LAST_BYTES - 1, 100_000):
+        data = np.append(jpeg(smooth(64, 48)), np.zeros(behind, np.uint8))
+        assert whole_jpeg(data, last_bytes=None).size_px == (64, 48)
+        with pytest.raises(PictureError, match="torn JPEG"):
+            whole_jpeg(data)
+
+
+@pytest.mark.parametrize("is_progressive", [False, True])
+@pytest.mark.parametrize("last_bytes", [LAST_BYTES, None], ids=["camera", "file"])
+def test_a_jpeg_cut_anywhere_is_torn(is_progressive: bool, last_bytes: int | None) -> None:
+    """Wherever it ends too early, even right after its thumbnail; and where its beginning is missing."""
+    flags = [cv2.IMWRITE_JPEG_PROGRESSIVE, int(is_progressive)]
+    whole = with_thumbnail(cv2.imencode(".jpg", smooth(64, 48), flags)[1].reshape(-1))
+    for torn in (*(whole[:kept] for kept in range(len(whole))), whole[1:], whole[2:]):
+        with pytest.raises(PictureError):
+            whole_jpeg(torn, last_bytes)
+
+
+def test_nobody_else_knows_how_a_jpeg_ends() -> None:
+    """What a whole JPEG is, is written once."""
+    package = Path(decode.__file__).parent.parent
+    found = {path.name for path in package.rglob("*.py") if "xff\\xd9" in path.read_text("utf-8")}
+    assert found == {"jpeg.py"}
 
 
 @given(st.binary(max_size=300))

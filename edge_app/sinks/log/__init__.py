@@ -1,4 +1,4 @@
-"""Results as JSON lines in a file, or on stdout with `log:-`. One `write` a line; the schema is in docs/results.md."""
+"""Results as JSON lines in a file, or on stdout with `log:-`. One `write` a line; the fields are in `fields`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import logging
 import os
 import select
 import stat
-import time
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from edge_app.sinks._contract import Request, Sink
 from edge_app.sinks.log._choosing import Chooser
 from edge_app.sinks.log._ledger import Ledger
 from edge_app.sinks.log._syncer import Syncer
+from edge_app.sinks.log.fields import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -211,38 +209,3 @@ def encode(result: Result, **more: Any) -> bytes:
     text = json.dumps(to_json(result) | more, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # A file name that is no UTF-8 carries lone surrogates, which become JSON's own escapes.
     return text.encode(errors="backslashreplace") + b"\n"
-
-
-def to_json(result: Result) -> dict[str, Any]:
-    """Return a result as the documented object. Probabilities keep 4 decimals, milliseconds 3."""
-    verdict = result.verdict
-    line: dict[str, Any] = {
-        "time": _rfc3339(result.captured_unix_s),
-        "mono_s": round(result.captured_s, 6),
-        "boot_id": boot_id(),
-        "source": result.source,
-        "frame": result.frame,
-        "state": verdict.state,
-        "label": verdict.label,
-        "confidence": None if verdict.confidence is None else round(verdict.confidence, 4),
-        "top": [[label, round(probability, 4)] for label, probability in verdict.top],
-        "latency_ms": round(result.latency_ms, 3),
-        "age_ms": round((time.monotonic() - result.captured_s) * 1e3, 3),
-        "fps": round(result.fps, 2),
-        "dropped": result.dropped,
-    }
-    optional = {"name": result.name, "truth": result.truth, "reason": result.reason}
-    return line | {key: value for key, value in optional.items() if value is not None}
-
-
-def _rfc3339(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@cache
-def boot_id() -> str | None:
-    """Return the kernel's id of this boot; monotonic times compare only within one. None where there is none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None

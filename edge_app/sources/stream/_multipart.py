@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
-from edge_app.errors import CameraLost, PictureError
-from edge_app.pictures.jpeg import JpegPicture
+from edge_app.errors import CameraLost
 
 MAX_PART_BYTES = 16 << 20
 MAX_HEADER_BYTES = 64 << 10
@@ -102,15 +99,3 @@ class Multipart:
         part = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         return part
-
-
-def as_jpeg(part: bytes) -> JpegPicture:
-    """Make a picture of one part without decoding it.
-
-    Raises:
-        PictureError: it does not begin and end as a JPEG does.
-    """
-    # Some servers pad a part to a multiple of 4 or 16 bytes.
-    if part[:2] != b"\xff\xd8" or b"\xff\xd9" not in part[-64:]:
-        raise PictureError(f"a torn JPEG of {len(part)} bytes")
-    return JpegPicture(np.frombuffer(part, np.uint8))

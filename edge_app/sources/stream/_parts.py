@@ -6,9 +6,12 @@ import http.client
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+
+from edge_app.pictures.jpeg import whole_jpeg
 from edge_app.sources._live import Capture
 from edge_app.sources.stream._http import receive
-from edge_app.sources.stream._multipart import Multipart, as_jpeg
+from edge_app.sources.stream._multipart import Multipart
 
 READ_S = 1.0  # How long one read waits for a picture while data trickles in.
 
@@ -28,7 +31,7 @@ class MjpegParts:
             if self._clock() > deadline_s:
                 return None
             self._waiting.extend(self._parser.feed(receive(self._response)))
-        return Capture(as_jpeg(self._waiting.popleft()), self._clock())
+        return Capture(whole_jpeg(np.frombuffer(self._waiting.popleft(), np.uint8)), self._clock())
 
     def close(self) -> None:
         """Hang up."""

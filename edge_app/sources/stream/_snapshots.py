@@ -6,11 +6,14 @@ import http.client
 import threading
 from collections.abc import Callable
 
+import numpy as np
+
 from edge_app.errors import CameraLost, SourceError
+from edge_app.pictures.jpeg import whole_jpeg
 from edge_app.sources._live import Capture
 from edge_app.sources.stream._address import Address
 from edge_app.sources.stream._http import NETWORK_TIMEOUT_S, fetch, receive
-from edge_app.sources.stream._multipart import MAX_PART_BYTES, as_jpeg
+from edge_app.sources.stream._multipart import MAX_PART_BYTES
 
 POLL_S = 0.25
 SNAPSHOT_FPS = 1.0  # Also the slowest: `_live` takes a camera that is silent for 2 s to be lost.
@@ -42,7 +45,7 @@ class Snapshots:
                 data = self._body(response, asked_s + NETWORK_TIMEOUT_S)
         except SourceError as error:
             raise CameraLost(str(error)) from error
-        return Capture(as_jpeg(data), asked_s)
+        return Capture(whole_jpeg(np.frombuffer(data, np.uint8)), asked_s)
 
     def close(self) -> None:
         """Do nothing: every request has its own connection."""

@@ -26,7 +26,7 @@ from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.oriented import oriented
 from edge_app.pictures.yuv import BT601, YuyvPicture
-from edge_app.records import Frame, Outage, Picture, Pixels
+from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Frame, Outage, Picture, Pixels
 from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
@@ -34,8 +34,7 @@ from edge_app.system.masking import masked
 if TYPE_CHECKING:
     from edge_app.sources.synthetic.film import Film
 
-DEFAULT_FPS = 30.0
-MODES_PX = ((160, 120), (320, 240), (640, 480))
+MODES_PX = ((160, 120), (320, 240), DEFAULT_SIZE_PX)
 SIDES_PX = (32, 4096)
 RATES_HZ = (1.0, 1000.0)  # Slower than 1 Hz, `LiveSource` would take the camera for lost.
 _SEED_DIGITS = 18
