@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_app.errors import Interrupted, RunError
+from edge_app.system import files
 
 log = logging.getLogger(__name__)
 
@@ -154,13 +155,9 @@ def create(link: Path) -> Path:
 
 
 def _mark(folder: Path) -> None:
-    with (folder / MARKER).open("w") as file:
-        file.write(f"{folder.name}\nMade by 'edge-app service install', removed by the next one and by 'uninstall'.\n")
-        file.flush()
-        os.fsync(file.fileno())  # Else a power cut may leave a folder that nobody knows to be ours.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    # On the disk before anything else: a power cut must not leave a folder that nobody knows to be ours.
+    text = f"{folder.name}\nMade by 'edge-app service install', removed by the next one and by 'uninstall'.\n"
+    files.write(folder / MARKER, text)
 
 
 def remove(folder: Path) -> bool:
