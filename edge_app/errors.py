@@ -17,6 +17,7 @@
         └── SinkError               also OSError: a result could not be delivered
 
 Each carries two texts: what failed, with the object it failed on, and what to try. Nobody takes a message apart.
+CameraLost and PictureError may do without the second: the run answers them by itself, with the next opening or picture.
 """
 
 from __future__ import annotations
@@ -51,9 +52,14 @@ class EdgeAppError(Exception):
         self._parts: tuple[EdgeAppError, ...] = ()
 
     @classmethod
-    def together(cls, errors: Sequence[EdgeAppError]) -> Self:
-        """Return one error that reports several, a line each."""
-        whole = cls("\n".join(map(str, errors)))
+    def together(cls, errors: Sequence[EdgeAppError], remedy: str = "") -> Self:
+        """Return one error that reports several.
+
+        Args:
+            errors: with what to try about each.
+            remedy: what to try about all of them.
+        """
+        whole = cls("\n".join(map(str, errors)), remedy)
         whole._parts = tuple(errors)
         return whole
 
@@ -61,6 +67,14 @@ class EdgeAppError(Exception):
     def each(self) -> tuple[EdgeAppError, ...]:
         """The errors that are reported together; itself alone, as most are."""
         return self._parts or (self,)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person is told: a line for each error, then one with what to try about all of them."""
+        if not self._parts and "\n" not in self.what:
+            return (str(self),)
+        own = [line for part in self._parts for line in part.lines] or self.what.splitlines()
+        return (*own, *([self.remedy] if self.remedy else []))
 
 
 class UsageError(EdgeAppError):
@@ -123,6 +137,11 @@ class CropOutside(PictureError):
 
 class SinkError(RunError, OSError):
     """A sink could not deliver a result."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of what somebody else's error says, or its type where it says nothing."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

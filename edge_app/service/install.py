@@ -230,7 +230,7 @@ def systemctl(*arguments: str, stop: threading.Event | None = None) -> str:
     Raises:
         RunError: it failed; its own words are in the message.
     """
-    return building.step(["systemctl", "--no-ask-password", *arguments], stop or threading.Event())
+    return building.step(f"systemctl {arguments[0]}", ["systemctl", "--no-ask-password", *arguments], stop or threading.Event())
 
 
 _PROPERTIES = (

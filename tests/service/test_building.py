@@ -227,7 +227,7 @@ def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.Monkey
     """Of the rest of the environment, what a step is given counts most."""
     monkeypatch.setenv("PYTHONPATH", "/tmp")
     monkeypatch.setenv("COLOUR", "red")
-    printed = building.step(["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
+    printed = building.step("looking", ["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
     assert [line for line in printed if line.startswith("PYTHON")] == ["PYTHONNOUSERSITE=1"]
     assert "COLOUR=blue" in printed
 
