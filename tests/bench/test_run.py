@@ -72,7 +72,7 @@ def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
         (("--compare", "nowhere.json"), "cannot read nowhere.json: No such file or directory"),
         (("--size", "641x480", "--kind", "yuyv"), "yuyv needs an even width; try 642x480"),
         (("--size", "9999x9999"), "at most 4096 pixels a side"),
-        (("--size", "huge"), "not WIDTHxHEIGHT, such as 640x480"),
+        (("--size", "huge"), "write WIDTHxHEIGHT, such as 640x480"),
         (("--source", "synthetic", "--against-classic"), "--against-classic is for frames that are prepared"),
         (("--source", "synthetic", "--pictures", "."), "--pictures is for frames that are prepared"),
         (("--plot", "a.gif"), "choose a name that ends in .png"),
