@@ -47,7 +47,8 @@ class EdgeAppError(Exception):
 
     def __init__(self, what: str, remedy: str = "") -> None:
         # One argument: two would be taken for number and text of a system error where OSError is a parent.
-        super().__init__(f"{what}; {remedy}" if remedy else what)
+        between = "\n" if "\n" in what else "; "
+        super().__init__(f"{what}{between}{remedy}" if remedy else what)
         self.what, self.remedy = what, remedy
         self._parts: tuple[EdgeAppError, ...] = ()
 
@@ -59,8 +60,9 @@ class EdgeAppError(Exception):
             errors: with what to try about each.
             remedy: what to try about all of them.
         """
-        whole = cls("\n".join(map(str, errors)), remedy)
-        whole._parts = tuple(errors)
+        what = "\n".join(map(str, errors))
+        whole = cls(f"{what}\n{remedy}" if remedy else what)
+        whole.what, whole.remedy, whole._parts = what, remedy, tuple(errors)
         return whole
 
     @property
@@ -71,10 +73,7 @@ class EdgeAppError(Exception):
     @property
     def lines(self) -> tuple[str, ...]:
         """What a person is told: a line for each error, then one with what to try about all of them."""
-        if not self._parts and "\n" not in self.what:
-            return (str(self),)
-        own = [line for part in self._parts for line in part.lines] or self.what.splitlines()
-        return (*own, *([self.remedy] if self.remedy else []))
+        return tuple(str(self).split("\n"))
 
 
 class UsageError(EdgeAppError):

@@ -235,7 +235,9 @@ def step(
     try:
         ended = process.run_child(command, stop, math.inf, environment=clean_environment() | dict(variables))
     except OSError as error:
-        raise RunError(f"{command[0]} cannot be run: {error.strerror}", "install it, or let this user run it") from error
+        raise RunError(
+            f"{command[0]} cannot be run: {error.strerror}", "install it, or let this user run it"
+        ) from error
     if ended.code is None:
         _check(stop)
     if ended.code:

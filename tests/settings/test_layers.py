@@ -46,7 +46,8 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
         ),
         (
             b"\xff\xfe",
-            "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; see toml.io for its rules",
+            "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
+            "see toml.io for its rules",
         ),
         ("[camera]\nsize = '640'\n", "[camera] size: '640' is wrong; write WIDTHxHEIGHT, such as 640x480"),
         ("[camera]\nrotate = 45\n", "[camera] rotate: 45 is wrong; should be 0, 90, 180 or 270"),

@@ -185,7 +185,7 @@ def test_what_is_forbidden_is_told_in_one_line(guarded: Path, caplog: pytest.Log
     with nobody():
         frames = read_all(sources.connect(str(guarded / "open"), Request()))
         for path in ("closed", "closed/a.jpg", "open/b.jpg"):
-            with pytest.raises(SourceError, match=f"{path}.*Permission denied; let this user read it"):
+            with pytest.raises(SourceError, match=f"{path}.*Permission denied; let this user"):
                 sources.connect(str(guarded / path), Request())
     assert [frame.name for frame in frames] == ["a.jpg"]
     assert sorted(record.getMessage() for record in caplog.records) == [
