@@ -103,3 +103,14 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(target: str, tm
     """A folder that is not there, and one that is."""
     done = edge_app(tmp_path, *QUICK, "--json", target)
     assert done.returncode == 3 and f"cannot write {target}" in done.stderr and done.stdout == ""
+
+
+def test_a_source_that_cannot_be_opened_is_told_as_run_tells_it(tmp_path: Path) -> None:
+    """With the source's own error and exit code; the command line of the program that is measured is not repeated."""
+    words = ("--source", "webcam:/dev/video99")
+    bench = edge_app(tmp_path, "bench", *words, "--model", "cifar10-nano", "--frames", "20")
+    run = edge_app(tmp_path, "run", *words, "--preview", "none")
+    said = "edge-app: /dev/video99 does not exist; 'edge-app sources' lists the cameras"
+    assert (bench.returncode, bench.stderr.splitlines()[-1]) == (3, said)
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (3, said)
+    assert "-m edge_app" not in bench.stderr and "--config" not in bench.stderr

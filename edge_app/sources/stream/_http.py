@@ -90,7 +90,8 @@ def status_reason(code: int, phrase: str, address: Address) -> SourceError:
     if code == 404:
         return SourceError(f"{address.public}: not found (404)", "check the path of the address")
     return SourceError(
-        f"{address.public}: the server refuses: {phrase} ({code})", "look into the server's log for the reason"
+        f"{address.public}: the server refuses: {' '.join(phrase.split())} ({code})",
+        "look into the server's log for the reason",
     )
 
 
