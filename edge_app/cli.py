@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from edge_app import commands
 from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, Interrupted, StartError
 from edge_app.service import journal
 from edge_app.settings import command_line
-from edge_app.system import process
+from edge_app.system import children, process
 
 log = logging.getLogger("edge_app")
 
@@ -49,13 +50,20 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     except EdgeAppError as error:
         if stop.is_set() and isinstance(error, ConfigError | StartError):
             return EXIT_OK  # Asked to end before it had begun: what was given up then is no failure.
-        for one in error.each:
-            log.error("%s", one)
+        _tell(error)
         return error.exit_code
     except BrokenPipeError:
         return EXIT_OK  # Whoever read stdout has seen enough.
     except Exception as error:
         return _report(error)
+
+
+def _tell(error: EdgeAppError) -> None:
+    if os.environ.get(children.VARIABLE) == "json":
+        children.tell(error)
+        return
+    for line in error.lines:
+        log.error("%s", line)
 
 
 def _report(error: Exception) -> int:

@@ -17,6 +17,7 @@
         └── SinkError               also OSError: a result could not be delivered
 
 Each carries two texts: what failed, with the object it failed on, and what to try. Nobody takes a message apart.
+CameraLost and PictureError may do without the second: the run answers them by itself, with the next opening or picture.
 """
 
 from __future__ import annotations
@@ -46,21 +47,33 @@ class EdgeAppError(Exception):
 
     def __init__(self, what: str, remedy: str = "") -> None:
         # One argument: two would be taken for number and text of a system error where OSError is a parent.
-        super().__init__(f"{what}; {remedy}" if remedy else what)
+        between = "\n" if "\n" in what else "; "
+        super().__init__(f"{what}{between}{remedy}" if remedy else what)
         self.what, self.remedy = what, remedy
         self._parts: tuple[EdgeAppError, ...] = ()
 
     @classmethod
-    def together(cls, errors: Sequence[EdgeAppError]) -> Self:
-        """Return one error that reports several, a line each."""
-        whole = cls("\n".join(map(str, errors)))
-        whole._parts = tuple(errors)
+    def together(cls, errors: Sequence[EdgeAppError], remedy: str = "") -> Self:
+        """Return one error that reports several.
+
+        Args:
+            errors: with what to try about each.
+            remedy: what to try about all of them.
+        """
+        what = "\n".join(map(str, errors))
+        whole = cls(f"{what}\n{remedy}" if remedy else what)
+        whole.what, whole.remedy, whole._parts = what, remedy, tuple(errors)
         return whole
 
     @property
     def each(self) -> tuple[EdgeAppError, ...]:
         """The errors that are reported together; itself alone, as most are."""
         return self._parts or (self,)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person is told: a line for each error, then one with what to try about all of them."""
+        return tuple(str(self).split("\n"))
 
 
 class UsageError(EdgeAppError):
@@ -123,6 +136,11 @@ class CropOutside(PictureError):
 
 class SinkError(RunError, OSError):
     """A sink could not deliver a result."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of what somebody else's error says, or its type where it says nothing."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -193,7 +193,7 @@ def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted:
         UsageError: so it is.
     """
     if isinstance(error, CropOutside) and source.is_live and counted.frames == 0:
-        raise UsageError(error.what, "choose another --crop or --size") from error
+        raise UsageError(error.what, error.remedy) from error
 
 
 def paced(

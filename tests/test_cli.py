@@ -66,7 +66,7 @@ def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
         (("run", "--rate", "fast"), "--rate: 'fast' is wrong"),
         (("run", "--rate", "0"), "--rate: '0' is wrong"),
         (("run", "--frames", "1.5"), "--frames: '1.5' is wrong"),
-        (("run", "--size", "640"), "--size: '640' is wrong: not WIDTHxHEIGHT"),
+        (("run", "--size", "640"), "--size: '640' is wrong; write WIDTHxHEIGHT"),
         (("run", "--crop", "1,2,3"), "--crop: '1,2,3' is wrong"),
         (("run", "--log-max-mb", "no"), "--log-max-mb: 'no' is wrong"),
         (("run", "--sink", "["), "sink"),
@@ -85,12 +85,12 @@ def test_wrong_usage_exits_2_and_names_it(arguments: tuple[str, ...], named: str
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("run", "--input-range", "-1"), "--input-range: '-1' is wrong: not LOW,HIGH"),
-        (("run", "--input-range", "-1,-2"), "--input-range: '-1,-2' is wrong: LOW is not below HIGH"),
-        (("run", "--crop", "-5,0,10,10"), "--crop: '-5,0,10,10' is wrong: X, Y, W and H must not be negative"),
-        (("run", "--size", "-640x480"), "--size: '-640x480' is wrong: not WIDTHxHEIGHT"),
-        (("run", "--enter", "-.1"), "--enter: '-.1' is wrong: should be greater than or equal to 0"),
-        (("run", "--rate", "-1e3"), "--rate: '-1e3' is wrong: should be greater than 0"),
+        (("run", "--input-range", "-1"), "--input-range: '-1' is wrong; write LOW,HIGH"),
+        (("run", "--input-range", "-1,-2"), "--input-range: '-1,-2' is wrong; LOW must be below HIGH"),
+        (("run", "--crop", "-5,0,10,10"), "--crop: '-5,0,10,10' is wrong; X, Y, W and H must not be negative"),
+        (("run", "--size", "-640x480"), "--size: '-640x480' is wrong; write WIDTHxHEIGHT"),
+        (("run", "--enter", "-.1"), "--enter: '-.1' is wrong; should be greater than or equal to 0"),
+        (("run", "--rate", "-1e3"), "--rate: '-1e3' is wrong; should be greater than 0"),
         (("run", "--source", "-1,x"), "'-1,x'"),
         (("bench", "--threads", "-1", "2"), "--threads: -1 is wrong"),
         (("models", "show", "--", "-1,x"), "-1,x"),
@@ -141,8 +141,7 @@ def test_no_message_repeats_a_password(arguments: tuple[str, ...], tmp_path: Pat
 def test_an_unknown_word_ends_in_one_line_and_the_place_of_help(tmp_path: Path) -> None:
     """No page of usage buries what is wrong."""
     assert refused(tmp_path, 2, "models", "show") == [
-        "edge-app: the following arguments are required: MODEL",
-        "edge-app: see 'edge-app models show --help'",
+        "edge-app: the following arguments are required: MODEL; see 'edge-app models show --help'"
     ]
 
 

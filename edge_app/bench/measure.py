@@ -110,7 +110,7 @@ def through_pipeline(
             wall_s, cpu_s, dropped = time.perf_counter(), time.process_time(), source.dropped
         durations = {stage: values[WARM_UP:] for stage, values in stages.milliseconds().items()}
         if not len(durations[TOTAL]):
-            raise DataError(f"{source.name} ended after {stages.count} frames", f"more than {WARM_UP} are needed")
+            raise DataError(f"{source.name} ended after {stages.count} frames", f"choose one with more than {WARM_UP}")
         return Turn(durations, cpu_s - warm.cpu_s, wall_s - warm.wall_s, dropped - warm.dropped)
 
     return way

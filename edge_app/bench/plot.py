@@ -23,10 +23,13 @@ def require(path: Path) -> None:
         UsageError: the file's name says of no kind that can be written.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"--plot {path}: choose a name that ends in {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"--plot {path}: no kind of picture that can be written",
+            f"choose a name that ends in {', '.join(SUFFIXES)}",
+        )
     if importlib.util.find_spec("matplotlib") is None:
         raise DependencyMissing(
-            "--plot needs matplotlib: 'pip install matplotlib', or \"pip install 'edge-app[train]'\" which brings it"
+            "--plot needs matplotlib", "'pip install matplotlib', or \"pip install 'edge-app[train]'\" which brings it"
         )
 
 

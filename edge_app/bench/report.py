@@ -155,9 +155,15 @@ def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
     """
     there = [each.name for each in older.measurements if not each.is_yardstick]
     if not set(names) & set(there):
-        raise UsageError(f"nothing to compare: the older file has {', '.join(there) or 'no model'}")
+        raise UsageError(
+            f"nothing to compare: the older file has {', '.join(there) or 'no model'}",
+            "measure one of its models again",
+        )
     if older.title != title:
-        raise UsageError(f"the older file was measured on other frames: {masked(older.title)}", f"now: {title}")
+        raise UsageError(
+            f"the older file was measured on {masked(older.title)}, this measurement is of {title}",
+            "choose the same frames, or compare with another file",
+        )
 
 
 def compare(report: Report, older: Report) -> Iterator[str]:
@@ -224,6 +230,9 @@ def _changed(name: str, models: Mapping[str, str], older: Mapping[str, str]) -> 
     return "" if models.get(model) == older.get(model) else " (another file of that model)"
 
 
+_MEASURE_AGAIN = "measure the older version again with --json"
+
+
 def read(path: Path) -> Report:
     """Read a report that was written with --json.
 
@@ -235,17 +244,21 @@ def read(path: Path) -> Report:
         version = found["schema_version"]
         report = TypeAdapter(Report).validate_python(found) if version == SCHEMA_VERSION else None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", "name a file that edge-app bench --json wrote"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path} is damaged: {where}: {first['msg']}") from error
+        raise UsageError(f"{path} is damaged: {where}: {first['msg']}", _MEASURE_AGAIN) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} was not written by edge-app bench --json, or is damaged ({error!r})") from error
+        raise UsageError(
+            f"{path} was not written by edge-app bench --json, or is damaged ({error!r})", _MEASURE_AGAIN
+        ) from error
     if report is None:
-        raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}")
+        raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}", _MEASURE_AGAIN)
     if any(TOTAL not in each.stages or min(each.stages[TOTAL].p50, each.cpu_ms) <= 0 for each in report.measurements):
-        raise UsageError(f"{path} is damaged: a frame that takes no time")
+        raise UsageError(f"{path} is damaged: a frame that takes no time", _MEASURE_AGAIN)
     return report
 
 

@@ -144,7 +144,7 @@ def _refuse_contradictions(request: Request) -> None:
             raise UsageError(f"{flag} is for frames that are prepared", "leave --source out")
     for width, height in request.sizes_px:
         if max(width, height) > MOST_PX:
-            raise UsageError(f"--size {width}x{height}: at most {MOST_PX} pixels a side")
+            raise UsageError(f"--size {width}x{height} is too large", f"choose at most {MOST_PX} pixels a side")
         if request.kind == "yuyv" and width % 2:
             raise UsageError(f"--size {width}x{height}: yuyv needs an even width", f"try {width + 1}x{height}")
 

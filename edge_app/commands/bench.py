@@ -58,7 +58,9 @@ def _single_stream(settings: Bench) -> int:
 
     useless = [f"--{name.replace('_', '-')}" for name in ONLY_FRAMES if name in settings.model_fields_set]
     if useless:
-        raise UsageError(f"--single-stream has no use for {', '.join(useless)}")
+        raise UsageError(
+            f"--single-stream has no use for {', '.join(useless)}", f"leave {'it' if len(useless) == 1 else 'them'} out"
+        )
     before, about = machine.moment(), machine.describe()
     source, results = dataset.find(settings.data), []
     request = single_stream.Request(

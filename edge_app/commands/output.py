@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge_app.errors import RunError, StartError
+from edge_app.errors import RunError, StartError, one_line
 from edge_app.system import files
 
 
@@ -19,6 +19,9 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
 
     with tqdm(total=total, desc=title, unit="img", disable=None, leave=False) as bar:
         yield bar.update
+
+
+_ELSEWHERE = "name another file, in a folder that you may write to and that has room"
 
 
 @contextmanager
@@ -42,7 +45,7 @@ def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None]
     try:
         files.check(path)
     except OSError as error:
-        raise StartError(f"cannot write {target}: {_why(error)}", "name another file") from error
+        raise StartError(f"cannot write {target}: {_why(error)}", _ELSEWHERE) from error
     yield lambda content: _write(path, content)
 
 
@@ -50,11 +53,11 @@ def _write(path: Path, content: str | bytes) -> None:
     try:
         files.write(path, content)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {_why(error)}", "name another file") from error
+        raise RunError(f"cannot write {path}: {_why(error)}", _ELSEWHERE) from error
 
 
 def _why(error: OSError) -> str:
-    return "it is a folder" if isinstance(error, IsADirectoryError) else error.strerror or str(error)
+    return "it is a folder" if isinstance(error, IsADirectoryError) else error.strerror or one_line(error)
 
 
 @contextmanager

@@ -23,8 +23,8 @@ def train(settings: Train, stop: threading.Event) -> int:
         from edge_app.train import make
     except ImportError as error:
         raise DependencyMissing(
-            f"training needs {error.name}, which is not installed: pip install 'torch==2.13.0', "
-            "then pip install 'edge-app[train]'"
+            f"training needs {error.name}, which is not installed",
+            "pip install 'torch==2.13.0', then pip install 'edge-app[train]'",
         ) from error
     path = make.make(
         make.Request(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_app.errors import DataError, DependencyMissing
+from edge_app.errors import DataError, DependencyMissing, one_line
 from edge_app.records import LABELS, LabelledPictures
 
 FOLDER = "cifar-10-batches-py"
@@ -79,7 +79,7 @@ def download(url: str = URL) -> Path:
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
         raise DataError(
-            f"cannot download CIFAR-10 from {url} ({str(error).splitlines()[0]})",
+            f"cannot download CIFAR-10 from {url} ({one_line(error)})",
             f"fetch {ARCHIVE} some other way and name it with --data",
         ) from error
     return Path(kept)

@@ -76,7 +76,10 @@ class Source:
             return
         unknown = sorted(set(_label_folders(self.where / "test")) - set(names))
         if unknown:
-            raise DataError(f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}")
+            raise DataError(
+                f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}",
+                "add pictures of them to train/, or remove them from test/",
+            )
         for label in _label_folders(self.where / "test"):
             if not any(folder.walk(self.where / "test" / label)):
                 raise DataError(
@@ -100,8 +103,9 @@ def find(where: Path | None) -> Source:
         return Source(where, True)
     if not any(entry.is_dir() for entry in where.iterdir()):
         raise DataError(
-            f"no pictures to learn from in {where}: expected {cifar10.FOLDER}/ (CIFAR-10's official files), "
-            f"or train/LABEL/*.jpg with a folder for each label"
+            f"no pictures to learn from in {where}",
+            f"name a folder with {cifar10.FOLDER}/ (CIFAR-10's official files), or with train/LABEL/*.jpg, "
+            "a folder for each label",
         )
     return Source(where, False)
 
@@ -110,12 +114,12 @@ def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> La
     parts = [name for name in ("train", "test") if (where / name).is_dir()]
     if parts and part not in parts:
         raise DataError(
-            f"{where} has {parts[0]}/ but no {part}/: pictures to learn from and to be examined on are apart"
+            f"{where} has {parts[0]}/ but no {part}/", f"put pictures that {parts[0]}/ does not hold into {part}/LABEL/"
         )
     top = where / part if parts else where
     names = _label_folders(top)
     if len(names) < 2:
-        raise DataError(f"{top} holds {len(names)} folders", "two labels at least are needed, a folder for each")
+        raise DataError(f"{top} holds {len(names)} folders", "add a folder for each label, at least two")
     of_class = [_read_class(top / name, shape) for name in names]
     labels = np.concatenate([np.full(len(pictures), label) for label, pictures in enumerate(of_class)])
     return LabelledPictures(np.concatenate(of_class), labels.astype(np.int64), tuple(names))
@@ -125,7 +129,9 @@ def _label_folders(top: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
-        raise DataError(f"cannot look into {top}: {error.strerror}") from error
+        raise DataError(
+            f"cannot look into {top}: {error.strerror}", "let this user read it, or name another folder"
+        ) from error
 
 
 def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
@@ -139,7 +145,7 @@ def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
             log.warning("%s left out: %s", path, error)
     if not read:
         found = f"none of its {len(paths)} pictures can be read" if paths else "it holds no pictures"
-        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top})", f"looked for {_suffixes()}")
+        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top})", f"add pictures ({_suffixes()})")
     return np.stack(read)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_app import __version__
-from edge_app.errors import ConfigError, EdgeAppError, ModelRefused
+from edge_app.errors import ConfigError, EdgeAppError, ModelRefused, one_line
 from edge_app.settings import layers, sections
-from edge_app.system import board, process
+from edge_app.system import board, children
 
 if TYPE_CHECKING:  # Nothing here may need numpy to be imported: it may be what is broken.
     from edge_app.sources import Source
@@ -99,8 +99,7 @@ def _settings(file: Path | None, for_service: bool) -> tuple[dict[str, Any], lis
     try:
         found = layers.load(file, for_service=for_service)
     except ConfigError as error:
-        remedy = "mend it; 'edge-app config' prints what is in force"
-        wrong = [Finding("settings", "problem", one.what, one.remedy or remedy) for one in error.each]
+        wrong = [Finding("settings", "problem", one.what, one.remedy) for one in error.each]
         return {}, wrong
     changed = {setting.origin for setting in found.values()} - {"default", "default of the service"}
     said = f"valid, from {', '.join(sorted(changed))}" if changed else "valid, all of them defaults"
@@ -132,7 +131,7 @@ def picamera2(patient: Patient) -> Iterator[Finding]:
 def runtime(patient: Patient) -> Iterator[Finding]:
     """A TFLite runtime imports."""
     name = patient.settings.runtime
-    wrong = _run(f"from edge_app.model.classifier import import_runtime; import_runtime({name!r})", "runtime", patient)
+    wrong = _call("edge_app.model.runtime:import_runtime", name, "runtime", patient)
     packages = [package for package in ("ai-edge-litert", "tflite-runtime") if _is_installed(package)]
     yield wrong or Finding("runtime", "ok", ", ".join(f"{package} {_version(package)}" for package in packages))
 
@@ -258,21 +257,20 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
 
 def _import(check: str, module: str, patient: Patient) -> Finding | None:
     """Import in a child process: what crashes, or is built for another numpy, does not take the doctor along."""
-    return _run(f"import {module}", check, patient)
+    return _call("importlib:import_module", module, check, patient)
 
 
-def _run(code: str, check: str, patient: Patient) -> Finding | None:
-    ended = process.run_child(process.python_child(code), patient.stop, IMPORT_LIMIT_S)
+def _call(function: str, argument: str, check: str, patient: Patient) -> Finding | None:
+    ended = children.call(function, (argument,), patient.stop, IMPORT_LIMIT_S)
     if ended.code == 0:
         return None
     if ended.code is None:
         patient.deadly.add(check)
         return Finding(check, "problem", f"does not import within {IMPORT_LIMIT_S:.0f} s", "restart the machine")
-    if ended.code < 0:
+    if ended.error is None:
         patient.deadly.add(check)
         return Finding(check, "problem", f"crashes on import (signal {-ended.code})", "install it again")
-    said = (ended.said.strip().splitlines() or ["does not import"])[-1].partition(": ")[2] or ended.said.strip()
-    return _clash(check, said) if _is_clash(ended.said) else _of_error(check, EdgeAppError(said))
+    return _clash(check, ended.error.what) if _is_clash(ended.said) else _of_error(check, ended.error)
 
 
 def _not_examined(check: str, library: str) -> Finding:
@@ -287,26 +285,25 @@ def _is_clash(said: str) -> bool:
     return any(word in said for word in _CLASH)
 
 
-def _clash(check: str, said: str) -> Finding:
-    # What our own message advises is dropped: it is for a library that is missing.
+def _clash(check: str, what: str) -> Finding:
+    # What our own error advises is dropped: it is for a library that is missing.
     remedy = (
         "two builds of numpy meet: where apt brings picamera2 or OpenCV, use them and apt's numpy (make the "
         "environment with --system-site-packages and without pip's OpenCV); else pip install --upgrade numpy "
         "and what uses it"
     )
-    return Finding(check, "problem", f"numpy clash: {said.partition('; ')[0]}", remedy)
+    return Finding(check, "problem", f"numpy clash: {what}", remedy)
 
 
 def _of_error(check: str, error: Exception) -> Finding:
-    """Split a message of ours, which says what is wrong and, behind a semicolon, what to try."""
-    if _is_clash(str(error)):
-        return _clash(check, str(error))
-    says, remedy = (error.what, error.remedy) if isinstance(error, EdgeAppError) else (str(error), "")
+    what, remedy = (error.what, error.remedy) if isinstance(error, EdgeAppError) else (one_line(error), "")
+    if _is_clash(what):
+        return _clash(check, what)
     if not remedy and isinstance(error, ModelRefused):
         remedy = "install edge-app again, or name another model"
     if not remedy and isinstance(error, ImportError):
         remedy = "install what is missing"
-    return Finding(check, "problem", says, remedy or None)
+    return Finding(check, "problem", what, remedy or "install it again")
 
 
 def _is_installed(package: str) -> bool:

@@ -129,13 +129,17 @@ def golden_patch(shape: tuple[int, int]) -> Pixels:
 
 def _only(details: list[dict[str, Any]], what: str, model: Model) -> dict[str, Any]:
     if len(details) != 1:
-        raise ModelRefused(f"{model.path} has {len(details)} {what}s", "an image classifier has one")
+        raise ModelRefused(
+            f"{model.path} has {len(details)} {what}s", f"choose an image classifier, which has one {what}"
+        )
     found = details[0]
     if found["dtype"] not in DTYPES:
         kinds = ", ".join(np.dtype(dtype).name for dtype in DTYPES)
-        raise ModelRefused(f"{model.path}: {what} is {np.dtype(found['dtype']).name}", f"handled are {kinds}")
+        raise ModelRefused(f"{model.path}: {what} is {np.dtype(found['dtype']).name}", f"convert it to one of {kinds}")
     if found["dtype"] != np.float32 and not found["quantization"][0] > 0:
-        raise ModelRefused(f"{model.path}: quantised {what} without a scale")
+        raise ModelRefused(
+            f"{model.path}: quantised {what} without a scale", "convert the model again, with calibration"
+        )
     return found
 
 
@@ -146,7 +150,10 @@ def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
             f"{model.path} has no card and so no labels", f"name {classes} with --labels FILE, one a line"
         )
     if classes != len(model.labels):
-        raise ModelRefused(f"{model.path} has {classes} outputs, but {len(model.labels)} labels are given")
+        raise ModelRefused(
+            f"{model.path} has {classes} outputs, but {len(model.labels)} labels are given",
+            f"name {classes} with --labels FILE, one a line",
+        )
     return model.labels
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-from edge_app.errors import DependencyMissing, ModelRefused
+from edge_app.errors import DependencyMissing, ModelRefused, one_line
 from edge_app.model.store import Model
 
 RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 DelegateName = Literal["xnnpack", "none"]
 
+_EXPORT_AGAIN = "export the model again for this runtime, or choose another with --model"
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 
 
@@ -57,9 +58,9 @@ def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
         try:
             return package, importlib.import_module(_MODULES[package])
         except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of numpy.
-            reasons.append(f"{package}: {error}")
+            reasons.append(f"{package}: {one_line(error)}")
     raise DependencyMissing(
-        f"no TFLite runtime can be imported ({'; '.join(reasons)})", "install one with 'pip install ai-edge-litert'"
+        f"no TFLite runtime can be imported ({', '.join(reasons)})", "install one with 'pip install ai-edge-litert'"
     )
 
 
@@ -82,7 +83,7 @@ def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ModelRefused(f"{model.path} does not load: {first_line(error)}") from error
+        raise ModelRefused(f"{model.path} does not load: {one_line(error)}", _EXPORT_AGAIN) from error
     return interpreter
 
 
@@ -112,8 +113,3 @@ def count_delegated(interpreter: Any) -> Delegation | None:
                 replaced.add(op["index"])
                 open_tensors += [int(tensor) for tensor in op["inputs"] if int(tensor) not in edge]
     return Delegation(len(replaced), len(ordinary))
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, or its type where it has none."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edge_app.errors import ModelRefused, closest
+from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,10 @@ def find(name_or_path: str) -> Path:
         raise ModelRefused(f"{path} is not a file", f"name a .tflite file or one of {', '.join(shipped())}")
     close = closest(name_or_path, shipped())
     hint = f"did you mean {close!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
-    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists", f"{hint}")
+    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists", hint)
+
+
+_COPY_AGAIN = "copy the model and its card again from where they came"
 
 
 def read(name_or_path: str, labels_file: Path | None = None) -> Model:
@@ -90,7 +93,9 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
         log.warning("%s has no card (%s): nothing vouches for it", path, path.with_suffix(".json").name)
     else:
         if card.file.sha256 != sha256:
-            raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
+            raise ModelRefused(
+                f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+            )
         name, labels = card.name, tuple(card.labels)
     return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
 
@@ -113,9 +118,13 @@ def check_weights(path: Path, card: Card) -> bool:
     except FileNotFoundError:
         return False  # they are for training; a device can do without
     except OSError as error:
-        raise ModelRefused(f"cannot read float weights {path}: {error.strerror}") from error
+        raise ModelRefused(
+            f"cannot read float weights {path}: {error.strerror}", "let this user read them, or remove them"
+        ) from error
     if found != card.weights.sha256:
-        raise ModelRefused(f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped")
+        raise ModelRefused(
+            f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+        )
     return True
 
 
@@ -124,13 +133,15 @@ def _read_capped(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ModelRefused(f"cannot read model {path}: {error.strerror}") from error
+        raise ModelRefused(
+            f"cannot read model {path}: {error.strerror}", "let this user read it, or name another"
+        ) from error
     if len(content) > MAX_BYTES:
-        raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MiB, too large for a model here")
+        raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MiB", "choose a smaller model")
     # FlatBuffers file identifier of the TFLite schema, bytes 4 to 8.
     if content[4:8] != b"TFL3":
         kind = "is empty" if not content else f"starts with {content[:8]!r}"
-        raise ModelRefused(f"{path} is no TFLite model: it {kind}")
+        raise ModelRefused(f"{path} is no TFLite model: it {kind}", "name a .tflite file, or copy it again")
     return content
 
 
@@ -140,7 +151,9 @@ def _read_card(path: Path) -> Card | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelRefused(f"cannot read model card {path}: {error}") from error
+        raise ModelRefused(
+            f"cannot read model card {path}: {one_line(error)}", "restore the card that came with the model"
+        ) from error
     try:
         return Card.model_validate_json(text)
     except ValidationError as error:
@@ -161,7 +174,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelRefused(f"cannot read labels {path}: {error}") from error
+        raise ModelRefused(
+            f"cannot read labels {path}: {one_line(error)}", "name a text file in UTF-8, one label a line"
+        ) from error
     if not labels:
         raise ModelRefused(f"{path} holds no labels", "write one a line, in the order of the model's outputs")
     return labels

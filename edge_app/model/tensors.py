@@ -27,7 +27,7 @@ def input_shape(details: dict[str, Any], model: Model) -> tuple[int, int]:
     shape = [int(side) for side in details["shape"]]
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or not all(1 <= side <= 4096 for side in shape[1:3]):
         raise ModelRefused(
-            f"{model.path}: input has shape {shape}", "an image classifier here takes [1, height, width, 3]"
+            f"{model.path}: input has shape {shape}", "choose an image classifier that takes [1, height, width, 3]"
         )
     return shape[1], shape[2]
 

@@ -7,20 +7,20 @@ import threading
 
 import numpy as np
 
-from edge_app.errors import DependencyMissing, ModelRefused
+from edge_app.errors import ConfigError, ModelRefused
 from edge_app.model.runtime import (
     DelegateName,
     Options,
     RuntimeName,
     count_delegated,
-    first_line,
     import_runtime,
     load_interpreter,
 )
 from edge_app.model.store import Model
-from edge_app.system import process
+from edge_app.system import children
 
 _TRIAL_LIMIT_S = 60
+_CHOOSE_ANOTHER = "copy it again from where it came, or choose another with --model"
 
 
 def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
@@ -29,20 +29,36 @@ def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
     Raises:
         ModelRefused: it does not load, crashes, or does not end.
     """
-    command = process.python_module("edge_app.model.trial", str(model.path), options.runtime, options.delegate)
     # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
-    ended = process.run_child(command, stop, _TRIAL_LIMIT_S, model.content)
-    if ended.code == 0:
-        return
-    if ended.code is None:
-        raise ModelRefused(f"{model.path} did not finish one inference in {_TRIAL_LIMIT_S} s, or the run was stopped")
-    if ended.code < 0:
-        raise ModelRefused(f"{model.path} crashes the runtime (signal {-ended.code}): damaged or hostile")
-    lines = ended.said.strip().splitlines() or ["no reason given"]
-    raise ModelRefused(f"{model.path} does not run: {lines[-1]}")
+    arguments = (str(model.path), options.runtime, options.delegate)
+    outcome = children.call(f"{__name__}:run", arguments, stop, _TRIAL_LIMIT_S, model.content)
+    if outcome.code is None:
+        raise ModelRefused(
+            f"{model.path} did not finish one inference in {_TRIAL_LIMIT_S} s, or the run was stopped", _CHOOSE_ANOTHER
+        )
+    if outcome.code < 0:
+        raise ModelRefused(
+            f"{model.path} crashes the runtime (signal {-outcome.code}): damaged or hostile", _CHOOSE_ANOTHER
+        )
+    if isinstance(outcome.error, ConfigError):
+        raise outcome.error
+    if outcome.error is not None:
+        raise ModelRefused(f"{model.path} does not run: {outcome.error.what}", _CHOOSE_ANOTHER)
 
 
-def _trial(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
+def run(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
+    """Load the model that stands on stdin and run it once: what the child does.
+
+    Args:
+        path: of the model, for messages.
+        runtime: which package.
+        delegate: whether XNNPACK may run its operators.
+
+    Raises:
+        DependencyMissing: there is no runtime.
+        ModelRefused: it does not load.
+        ValueError, RuntimeError: it does not run; the text is the runtime's.
+    """
     content = sys.stdin.buffer.read()
     interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), Options(delegate=delegate))
     for details in interpreter.get_input_details():
@@ -57,10 +73,3 @@ def _nameless(path: str, content: bytes) -> Model:
     from pathlib import Path
 
     return Model(path, Path(path), content, "", (), None)
-
-
-if __name__ == "__main__":
-    try:
-        _trial(*sys.argv[1:4])  # type: ignore[arg-type]  # three words this module wrote itself
-    except (ModelRefused, DependencyMissing, ValueError, RuntimeError) as error:
-        sys.exit(first_line(error))

@@ -22,5 +22,8 @@ def decode_file(data: bytes) -> Picture:
         return whole_jpeg(encoded, last_bytes=None)
     decoded = _libjpeg.decode_any(encoded) if data else None
     if decoded is None:
-        raise PictureError(f"{len(data)} bytes that start with {data[:4]!r} are no picture OpenCV can read")
+        raise PictureError(
+            f"{len(data)} bytes that start with {data[:4]!r} are no picture OpenCV can read",
+            "convert it to JPEG or PNG",
+        )
     return ArrayPicture(decoded, "bgr")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from edge_app.errors import DependencyMissing
+from edge_app.errors import DependencyMissing, one_line
 
 # Read once, when OpenCV loads. Its default lets a stalled camera block a read for 10 s.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
@@ -24,7 +24,7 @@ except (ImportError, ValueError, AttributeError) as error:  # the latter two: bu
         hint = (
             "install it with \"pip install 'edge-app[desktop]'\" (or [headless]), or 'sudo apt install python3-opencv'"
         )
-    raise DependencyMissing(f"OpenCV cannot be imported ({error})", f"{hint}") from error
+    raise DependencyMissing(f"OpenCV cannot be imported ({one_line(error)})", hint) from error
 
 # The pictures here are small: OpenCV's own threads cost more CPU than they save time.
 cv2.setNumThreads(1)

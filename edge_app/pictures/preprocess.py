@@ -52,7 +52,9 @@ def parse_crop(text: str) -> Crop:
     except ValueError:
         left = top = width_px = height_px = -1
     if min(left, top) < 0 or min(width_px, height_px) < 1:
-        raise UsageError(f"crop {text!r} is none of center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
+        raise UsageError(
+            f"there is no crop {text!r}", "choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480"
+        )
     return Crop("box", Box(left, top, width_px, height_px))
 
 
@@ -97,7 +99,8 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
     box = crop.box
     if box.left + box.width_px > width or box.top + box.height_px > height:
         raise CropOutside(
-            f"crop {box.left},{box.top},{box.width_px},{box.height_px} lies outside the picture of {width}x{height}"
+            f"crop {box.left},{box.top},{box.width_px},{box.height_px} lies outside the picture of {width}x{height}",
+            "choose another --crop or --size",
         )
     return box
 

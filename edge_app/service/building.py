@@ -70,15 +70,17 @@ def build(order: Order, link: Path, stop: threading.Event) -> Path:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             mine = {"TMPDIR": scratch}  # What a pip that is killed leaves behind goes with the scratch folder.
-            step(process.isolated(python, "-m", "venv", *_sees(sees_system), str(folder)), stop, mine)
+            venv = process.isolated(python, "-m", "venv", *_sees(sees_system), str(folder))
+            step("making the environment", venv, stop, mine)
             wanted = unspoilt(source, Path(scratch), stop)
             environments.say("installing (some minutes on a Raspberry Pi)")
             pip = pip_command(folder, wanted, order.wheels, "" if sees_system else "[headless]")
-            step(pip, stop, pip_variables() | mine)
+            step("installing edge-app", pip, stop, pip_variables() | mine)
             environments.say("trying it: models, self-test, a few frames")
-            step([program, "models", "verify", "cifar10-base"], stop, mine)
+            step("the self-test", [program, "models", "verify", "cifar10-base"], stop, mine)
             frames = ("--source", "synthetic", "--frames", "5")
-            step([program, "run", *frames, "--preview", "none", "--log", os.devnull], stop, mine)
+            words = ["run", *frames, "--preview", "none", "--log", os.devnull]
+            step("classifying a few frames", [program, *words], stop, mine)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -161,6 +163,9 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
     return kept | {"PYTHONNOUSERSITE": "1"}
 
 
+_READABLE = "check that the checkout is whole and that there is room for a copy of it"
+
+
 def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
     """Return a wheel as it is, a checkout as a copy: building would leave root's files in it.
 
@@ -175,9 +180,9 @@ def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*KEPT_OUT), copy_function=_copying(stop))
     except shutil.Error as errors:
         path, _, reason = errors.args[0][0]
-        raise RunError(f"cannot copy {path}: {reason}") from errors
+        raise RunError(f"cannot copy {path}: {reason}", _READABLE) from errors
     except OSError as error:
-        raise RunError(f"cannot copy {source}: {error.strerror}") from error
+        raise RunError(f"cannot copy {source}: {error.strerror}", _READABLE) from error
     return copy
 
 
@@ -191,7 +196,9 @@ def _copying(stop: threading.Event) -> Callable[[str, str], object]:
 
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
-        raise Interrupted("interrupted; what was made is removed, and what ran before is as it was")
+        raise Interrupted(
+            "interrupted: what was made is removed, and what ran before is as it was", "run the same command again"
+        )
 
 
 def _has(python: str, module: str, stop: threading.Event) -> bool:
@@ -201,7 +208,7 @@ def _has(python: str, module: str, stop: threading.Event) -> bool:
 
 def _succeeds(command: Sequence[str], stop: threading.Event) -> bool:
     try:
-        step(command, stop)
+        step("looking", command, stop)
     except Interrupted:
         raise
     except RunError:
@@ -209,10 +216,13 @@ def _succeeds(command: Sequence[str], stop: threading.Event) -> bool:
     return True
 
 
-def step(command: Sequence[str], stop: threading.Event, variables: Mapping[str, str] = MappingProxyType({})) -> str:
+def step(
+    name: str, command: Sequence[str], stop: threading.Event, variables: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Run one program to its end and return what it printed.
 
     Args:
+        name: of what it does, for messages: they do not repeat the command line.
         command: the program, by an absolute path or from PATH, and its arguments.
         stop: set to end it.
         variables: added to the environment of this process, which Python's own variables are taken out of.
@@ -225,10 +235,13 @@ def step(command: Sequence[str], stop: threading.Event, variables: Mapping[str, 
     try:
         ended = process.run_child(command, stop, math.inf, environment=clean_environment() | dict(variables))
     except OSError as error:
-        raise RunError(f"{command[0]} cannot be run: {error.strerror}") from error
+        raise RunError(
+            f"{command[0]} cannot be run: {error.strerror}", "install it, or let this user run it"
+        ) from error
     if ended.code is None:
         _check(stop)
     if ended.code:
         said = (ended.said.strip() or ended.printed.strip()).splitlines()
-        raise RunError("\n".join([f"{' '.join(command)} failed with {ended.code}:", *said[-8:]]))
+        first = f"{name} failed (exit code {ended.code}){':' if said else ''}"
+        raise RunError("\n".join([first, *said[-8:]]), "mend that, then run the same command again")
     return ended.printed

@@ -49,7 +49,9 @@ def locked(folder: Path, stop: threading.Event) -> Iterator[None]:
                 say("waiting for another 'edge-app service' command to end")
             is_told = True
             if stop.wait(_LOCK_POLL_S):
-                raise Interrupted("interrupted while waiting for another 'edge-app service' command")
+                raise Interrupted(
+                    "interrupted while waiting for another 'edge-app service' command", "let that one end first"
+                )
         yield
     finally:
         os.close(descriptor)
@@ -128,6 +130,9 @@ def _is_marked(path: Path) -> bool:
     return not marker.is_symlink() and marker.is_file() and marker.read_bytes().split(b"\n")[0] == path.name.encode()
 
 
+_ROOM = "check that the disk has room and can be written to"
+
+
 def create(link: Path) -> Path:
     """Make an empty folder for an environment beside the link, with the marker that says it is ours.
 
@@ -144,12 +149,12 @@ def create(link: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise RunError(f"cannot make {folder}: {error.strerror}") from error
+            raise RunError(f"cannot make {folder}: {error.strerror}", _ROOM) from error
         try:
             _mark(folder)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise RunError(f"cannot write in {folder}: {error.strerror}") from error
+            raise RunError(f"cannot write in {folder}: {error.strerror}", _ROOM) from error
         return folder
     raise AssertionError("unreachable: there are always more numbers")
 

@@ -64,8 +64,9 @@ class Health:
         if used_mb > memory_max_mb:
             # MemoryMax= would do the same, less kindly, and is ignored on Raspberry Pi OS (RPi-Distro/pi-gen#917).
             raise RunError(
-                f"{used_mb:.0f} MiB of memory are in use, {memory_max_mb:g} are allowed (memory_max): "
-                "ending for a new start"
+                f"{used_mb:.0f} MiB of memory are in use, {memory_max_mb:g} are allowed (memory_max): ending "
+                "for a new start",
+                "if it happens again and again, raise memory_max",
             )
 
     def _tell_throttling(self) -> None:

@@ -230,7 +230,9 @@ def systemctl(*arguments: str, stop: threading.Event | None = None) -> str:
     Raises:
         RunError: it failed; its own words are in the message.
     """
-    return building.step(["systemctl", "--no-ask-password", *arguments], stop or threading.Event())
+    return building.step(
+        f"systemctl {arguments[0]}", ["systemctl", "--no-ask-password", *arguments], stop or threading.Event()
+    )
 
 
 _PROPERTIES = (
@@ -292,4 +294,4 @@ def _remove(path: Path) -> bool:
     try:
         return environments.delete(path)
     except OSError as error:
-        raise RunError(f"cannot remove {path}: {error.strerror}") from error
+        raise RunError(f"cannot remove {path}: {error.strerror}", "remove it by hand") from error

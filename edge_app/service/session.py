@@ -95,8 +95,8 @@ class Reloading:
 
 def refuse(error: EdgeAppError) -> None:
     """Say why a reload changes nothing."""
-    for one in error.each:
-        log.error("%s", one)
+    for line in error.lines:
+        log.error("%s", line)
     log.error("reload refused; going on as before")
 
 
@@ -241,7 +241,10 @@ def _rules(settings: Run, model: Classifier, source: Source) -> Rules:
     enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
     leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
     if leave > enter:
-        raise UsageError(f"--leave {leave} is above --enter {enter}", "a label would be dropped as soon as it is named")
+        raise UsageError(
+            f"--leave {leave} is above --enter {enter}: a label would be dropped as soon as it is named",
+            f"choose --leave {enter} or lower",
+        )
     return Rules(
         temperature=card.temperature if card else usual.temperature,
         enter=enter,

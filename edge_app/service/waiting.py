@@ -113,7 +113,10 @@ class PatientSource(Closeable):
         while not is_over() and self._finalizer.alive and not self._stop.wait(POLL_S):
             now_s = self._clock()
             if now_s - begun_s > HUNG_S:
-                raise CameraHung(f"{self._text}: opening it has not ended for {now_s - begun_s:.0f} s")
+                raise CameraHung(
+                    f"{self._text}: opening it has not ended for {now_s - begun_s:.0f} s",
+                    "only a new process helps (the service starts one by itself)",
+                )
             if now_s >= due_s:
                 due_s = now_s + PERIOD_S
                 yield Outage(self._reason, self._begun_s, now_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
         )()
     except SettingsError as error:
         words += [word for word in arguments[len(words) :][:1] if word in subcommands(kind)]
-        lines = [_explained(str(error), arguments), f"see '{' '.join(['edge-app', *words])} --help'"]
-        raise UsageError.together([UsageError(line) for line in lines]) from error
+        help_ = f"see '{' '.join(['edge-app', *words])} --help'"
+        raise UsageError(_explained(str(error), arguments), help_) from error
     while True:
         chosen = [name for name, value in given.items() if name in subcommands(kind) and isinstance(value, dict)]
         if not chosen:
@@ -144,9 +144,13 @@ def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:
     try:
         return kind.model_validate(settings | given)
     except ValidationError as error:
-        problems = [f"--{str(d['loc'][0]).replace('_', '-')}: {layers.explain(d)}" for d in error.errors()]
-        lines = [*problems, f"see 'edge-app {words} --help'"]
-        raise UsageError.together([UsageError(line) for line in lines]) from error
+        problems = [_refused(detail) for detail in error.errors()]
+        raise UsageError.together(problems, f"see 'edge-app {words} --help'") from error
+
+
+def _refused(detail: Mapping[str, Any]) -> UsageError:
+    what, remedy = layers.explain(detail)
+    return UsageError(f"--{str(detail['loc'][0]).replace('_', '-')}: {what}", remedy)
 
 
 def subcommands(kind: type[Group]) -> dict[str, type[Group]]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edge_app.errors import ConfigError, closest
+from edge_app.errors import ConfigError, closest, one_line
 from edge_app.settings.sections import SECTION_OF, SECTIONS
 from edge_app.system.masking import masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
-RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10")
+RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10", "EDGE_APP_ERRORS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def load(
         ConfigError: one line for each thing that is wrong, with a suggestion where there is one.
     """
     path = file or _usual_file(environment)
-    problems: list[str] = []
+    problems: list[ConfigError] = []
     settings = {name: Setting(value, "default") for name, value in _defaults()}
     if for_service:
         settings |= {name: Setting(value, "default of the service") for name, value in _of_service(environment)}
@@ -52,7 +52,7 @@ def load(
         settings |= _checked(_from_file(path, problems), problems)
     settings |= _checked(_from_environment(environment, problems), problems)
     if problems:
-        raise ConfigError.together([ConfigError(problem) for problem in problems])
+        raise ConfigError.together(problems)
     return settings
 
 
@@ -90,53 +90,56 @@ class _Raw:
     place: str
 
 
-def _from_file(path: Path, problems: list[str]) -> dict[str, _Raw]:
+def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
     import tomllib  # where there is a file
 
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        problems.append(f"{path}: cannot be read: {error.strerror}")
+        problems.append(ConfigError(f"{path}: cannot be read: {error.strerror}", "let this user read it"))
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: not TOML: {error}")
+        problems.append(ConfigError(f"{path}: not TOML: {one_line(error)}", "see toml.io for its rules"))
         return {}
     found: dict[str, _Raw] = {}
     for table, content in tables.items():
         if table not in SECTIONS or not isinstance(content, dict):
-            problems.append(f"{path}: {_unknown_table(table)}")
+            problems.append(_unknown_table(path, table))
             continue
         for key, value in content.items():
             if key in SECTIONS[table].model_fields:
                 found[key] = _Raw(value, str(path), f"{path}: [{table}] {key}")
             else:
-                problems.append(f"{path}: {_unknown_key(table, key)}")
+                problems.append(_unknown_key(path, table, key))
     return found
 
 
-def _unknown_table(name: str) -> str:
+def _unknown_table(path: Path, name: str) -> ConfigError:
     if name in SECTIONS:
-        return f"{name!r} is a section, not a value; write [{name}] and its keys below"
+        return ConfigError(f"{path}: {name!r} is a section, not a value", f"write [{name}] and its keys below")
     if name in SECTION_OF:
-        return f"{name!r} stands outside its section; write it below [{SECTION_OF[name]}]"
+        return ConfigError(f"{path}: {name!r} stands outside its section", f"write it below [{SECTION_OF[name]}]")
     close = closest(name, SECTIONS)
-    return f"unknown section [{name}]; " + (f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}")
+    remedy = f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}"
+    return ConfigError(f"{path}: unknown section [{name}]", remedy)
 
 
-def _unknown_key(table: str, key: str) -> str:
+def _unknown_key(path: Path, table: str, key: str) -> ConfigError:
     if key in SECTION_OF:
-        return f"[{table}] {key} belongs to [{SECTION_OF[key]}]"
+        return ConfigError(
+            f"{path}: [{table}] {key} stands in the wrong section", f"write it below [{SECTION_OF[key]}]"
+        )
     close = closest(key, SECTIONS[table].model_fields) or closest(key, SECTION_OF)
-    if close:
-        return f"unknown key [{table}] {key}; did you mean [{SECTION_OF[close]}] {close}?"
-    return f"unknown key [{table}] {key}; known: {_listed(SECTIONS[table].model_fields)}"
+    known = f"known: {_listed(SECTIONS[table].model_fields)}"
+    remedy = f"did you mean [{SECTION_OF[close]}] {close}?" if close else known
+    return ConfigError(f"{path}: unknown key [{table}] {key}", remedy)
 
 
 def _listed(names: Mapping[str, Any]) -> str:
     return ", ".join(names)
 
 
-def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, _Raw]:
+def _from_environment(environment: Mapping[str, str], problems: list[ConfigError]) -> dict[str, _Raw]:
     known = {PREFIX + name.upper(): name for name in SECTION_OF}
     found: dict[str, _Raw] = {}
     for variable, text in sorted(environment.items()):
@@ -147,11 +150,12 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
             found[known[variable]] = _Raw(value, variable, variable)
         else:
             close = closest(variable, known)
-            problems.append(f"unknown variable {variable}" + (f"; did you mean {close}?" if close else ""))
+            remedy = f"did you mean {close}?" if close else "unset it"
+            problems.append(ConfigError(f"unknown variable {variable}", remedy))
     return found
 
 
-def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
+def _checked(raw: dict[str, _Raw], problems: list[ConfigError]) -> dict[str, Setting]:
     """Validate values one section at a time; what is wrong goes to `problems`, the rest is returned."""
     good: dict[str, Setting] = {}
     for section in SECTIONS.values():
@@ -161,13 +165,18 @@ def _checked(raw: dict[str, _Raw], problems: list[str]) -> dict[str, Setting]:
         try:
             checked = section.model_validate({name: entry.value for name, entry in mine.items()})
         except ValidationError as error:
-            problems += [f"{mine[str(detail['loc'][0])].place}: {explain(detail)}" for detail in error.errors()]
+            problems += [_refused(mine[str(detail["loc"][0])].place, detail) for detail in error.errors()]
         else:
             good |= {name: Setting(getattr(checked, name), entry.origin) for name, entry in mine.items()}
     return good
 
 
-def explain(detail: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors in the words of a message: what was written, masked, and what is allowed."""
+def _refused(place: str, detail: Mapping[str, Any]) -> ConfigError:
+    what, remedy = explain(detail)
+    return ConfigError(f"{place}: {what}", remedy)
+
+
+def explain(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """Return one of pydantic's errors as what was written, masked, and what is allowed."""
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{masked_value(detail['input'])!r} is wrong: {message}"
+    return f"{masked_value(detail['input'])!r} is wrong", message

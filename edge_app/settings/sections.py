@@ -19,7 +19,7 @@ def _size(value: object) -> str:
     text = _joined(value, "x")
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ValueError("not WIDTHxHEIGHT, such as 640x480")
+        raise ValueError("write WIDTHxHEIGHT, such as 640x480")
     return text
 
 
@@ -38,11 +38,11 @@ def _range(value: object) -> str:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError("not LOW,HIGH, such as -1,1") from None
+        raise ValueError("write LOW,HIGH, such as -1,1") from None
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("LOW and HIGH must be finite numbers, such as -1,1")
     if not low < high:
-        raise ValueError("LOW is not below HIGH")
+        raise ValueError("LOW must be below HIGH")
     return text
 
 
@@ -52,12 +52,12 @@ def _crop(value: object) -> str:
         return text
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4 or not all(part.removeprefix("-").isdecimal() for part in parts):
-        raise ValueError("none of center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
+        raise ValueError("choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
     left, top, width, height = map(int, parts)
     if min(left, top, width, height) < 0:
-        raise ValueError("X, Y, W and H must not be negative; write pixels, such as 100,0,480,480")
+        raise ValueError("X, Y, W and H must not be negative: write pixels, such as 100,0,480,480")
     if not (width and height):
-        raise ValueError("W and H must not be 0; write pixels, such as 100,0,480,480")
+        raise ValueError("W and H must not be 0: write pixels, such as 100,0,480,480")
     return text
 
 

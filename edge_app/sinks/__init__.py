@@ -29,7 +29,7 @@ def connect(text: str, request: Request) -> Sink:
     if name not in names():
         close = closest(name, names())
         hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
-        raise UsageError(f"no sink is called {name!r}", f"{hint}")
+        raise UsageError(f"no sink is called {name!r}", hint)
     module = importlib.import_module(f"{__name__}.{name}")
     sink: Sink = module.connect(dataclasses.replace(request, argument=argument))
     return sink

@@ -20,6 +20,9 @@ _LONGEST_SIDE_PX = 2048  # ... unless a very long picture would then fill the me
 _SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
 
 
+_CHECK_DISPLAY = "check DISPLAY and who may use it, or choose --preview none"
+
+
 def connect(request: Request) -> Sink:
     """Open the window.
 
@@ -28,11 +31,11 @@ def connect(request: Request) -> Sink:
     """
     problem = find_problem(request.stop)
     if problem:
-        raise StartError(problem)
+        raise problem
     return Window(request)
 
 
-def find_problem(stop: threading.Event) -> str | None:
+def find_problem(stop: threading.Event) -> StartError | None:
     """Say why no window can be opened here, None if one can.
 
     A display that does not answer makes Qt abort the process, so a child process tries first.
@@ -42,16 +45,16 @@ def find_problem(stop: threading.Event) -> str | None:
     """
     shown_on = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if sys.platform == "linux" and not shown_on:
-        return "no display here"
+        return StartError("no display here", "choose --preview none, or set DISPLAY")
     trial = "import cv2; cv2.namedWindow('edge-app'); cv2.destroyAllWindows()"
     ended = process.run_child(process.python_child(trial), stop, _TRIAL_S)
     if ended.code == 0:
         return None
     if ended.code is None:
-        return f"the display {shown_on} does not answer"
+        return StartError(f"the display {shown_on} does not answer", _CHECK_DISPLAY)
     if "not implemented" in ended.said:
-        return "this OpenCV has no windows (opencv-python-headless); install the [desktop] extra instead"
-    return f"the display {shown_on} does not open a window"
+        return StartError("this OpenCV has no windows (opencv-python-headless)", "install the [desktop] extra instead")
+    return StartError(f"the display {shown_on} does not open a window", _CHECK_DISPLAY)
 
 
 class Window:
@@ -66,7 +69,7 @@ class Window:
         try:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
-            raise StartError(f"no window: {error.err}") from error
+            raise StartError(f"no window: {error.err}", _CHECK_DISPLAY) from error
 
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Draw the picture with its result, and look for a key."""
@@ -81,7 +84,7 @@ class Window:
             cv2.imshow(self._title, drawn)
             key = cv2.pollKey() & 0xFF
         except cv2.error as error:
-            raise SinkError(f"cannot draw: {error.err}") from error
+            raise SinkError(f"cannot draw: {error.err}", _CHECK_DISPLAY) from error
         self._is_shown = True
         if key in _QUIT_KEYS:
             self._stop.set()

@@ -76,25 +76,29 @@ def _find(text: str) -> tuple[ModuleType, str]:
         for module in map(_load, OF_PATHS):
             if module.claims(path):
                 return module, text
-        raise SourceError(f"{masked(text)} is neither a folder, a picture nor a video")
+        raise SourceError(
+            f"{masked(text)} is neither a folder, a picture nor a video", "name one, or convert the file to one"
+        )
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
         # It may come back by itself, a camera plugged in or a disk mounted: no error of the command line.
         raise SourceError(f"{masked(text)} does not exist", "'edge-app sources' lists the cameras")
-    raise UsageError(f"no source and no file is called {masked(text)!r}{_suggestion(name)}")
+    raise UsageError(f"no source and no file is called {masked(text)!r}", _suggestion(name))
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:  # A folder above it is closed to this user, or the name is too long for any file.
-        raise SourceError(f"{masked(str(path))} cannot be looked at: {error.strerror}") from error
+        raise SourceError(
+            f"{masked(str(path))} cannot be looked at: {error.strerror}", "let this user enter its folder"
+        ) from error
 
 
 def _suggestion(name: str) -> str:
     close = closest(name, names())
     if close:
-        return f"; did you mean {close!r}?"
-    return f"; choose one of {', '.join(names())}, a URL, a video file or a folder of pictures"
+        return f"did you mean {close!r}?"
+    return f"choose one of {', '.join(names())}, a URL, a video file or a folder of pictures"
 
 
 def _modules() -> Iterator[ModuleType]:

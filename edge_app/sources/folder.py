@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_app.errors import PictureError, SourceError
+from edge_app.errors import PictureError, SourceError, one_line
 from edge_app.pictures.decode import decode_file
 from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Picture
@@ -89,6 +89,9 @@ class FolderSource(Closeable):
         return Frame(index, now_s, now_s, picture, name)
 
 
+_LET_READ = "let this user read it"
+
+
 def _list(path: Path) -> list[Path]:
     """Return the pictures, sorted by their names relative to the folder.
 
@@ -100,12 +103,12 @@ def _list(path: Path) -> list[Path]:
         if is_folder:
             os.scandir(path).close()
     except OSError as error:
-        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}", _LET_READ) from error
     if not is_folder:
         return [_checked(path)]
     found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())
     if not found:
-        raise SourceError(f"no pictures in {path}", f"looked for {', '.join(SUFFIXES)} there and below")
+        raise SourceError(f"no pictures in {path}", f"put some there or below ({', '.join(SUFFIXES)})")
     return found
 
 
@@ -114,7 +117,7 @@ def _checked(path: Path) -> Path:
     try:
         load(path)
     except PictureError as error:
-        raise SourceError(f"{path}: {error}") from error
+        raise SourceError(f"{path}: {error.what}", error.remedy or "copy the file again") from error
     return path
 
 
@@ -139,14 +142,14 @@ def load(path: Path) -> Picture:
         status = path.stat()
         # A pipe called x.jpg would block the run for ever.
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError("not a regular file")
+            raise PictureError("not a regular file", "put a copy of the picture there")
         if status.st_size > MAX_FILE_BYTES:
-            raise PictureError(f"{status.st_size} bytes are too many for a picture")
+            raise PictureError(f"{status.st_size} bytes are too many for a picture", "shrink it")
         data = path.read_bytes()
     except OSError as error:
-        raise PictureError(error.strerror or str(error)) from error
+        raise PictureError(error.strerror or one_line(error), _LET_READ) from error
     if not data:
-        raise PictureError("the file is empty")
+        raise PictureError("the file is empty", "copy it again")
     return decode_file(data)
 
 

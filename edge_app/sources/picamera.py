@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError
+from edge_app.errors import CameraLost, DependencyMissing, PictureError, SourceError, one_line
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.yuv import BT601, BT601_FULL, BT709, ColorStandard, Yuv420Picture
 from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Box, Picture, Pixels
@@ -62,7 +62,7 @@ def _picamera2() -> Any:
         from picamera2 import Picamera2
     except (ImportError, ValueError) as error:  # ValueError: "numpy.dtype size changed", two numpys at once.
         raise DependencyMissing(
-            f"picamera2 cannot be imported ({error})",
+            f"picamera2 cannot be imported ({one_line(error)})",
             "on a Raspberry Pi 'sudo apt install python3-picamera2' and use an environment made with "
             "--system-site-packages ('make run' does)",
         ) from error
@@ -89,7 +89,10 @@ class Picamera(Camera):
             self._camera.configure(self._configuration())
             self._camera.start()
         except (RuntimeError, ValueError, IndexError) as error:
-            raise SourceError(f"picamera:{number} does not start: {error}") from error
+            raise SourceError(
+                f"picamera:{number} does not start: {one_line(error)}",
+                "try 'rpicam-hello', and leave --size and --fps out",
+            ) from error
         granted = self._camera.camera_configuration()
         self._streams = {name: granted[name] for name in ("main", "lores") if granted.get(name)}
         for name, stream in self._streams.items():
@@ -108,7 +111,7 @@ class Picamera(Camera):
         except (RuntimeError, ValueError, OSError) as error:
             if isinstance(error, PictureError):
                 raise
-            raise CameraLost(f"the camera's buffer cannot be read: {error}") from error
+            raise CameraLost(f"the camera's buffer cannot be read: {one_line(error)}") from error
         finally:
             request.release()
         small = pictures.get("lores") or pictures["main"]
@@ -126,7 +129,7 @@ class Picamera(Camera):
         except TimeoutError as error:
             raise CameraLost("the camera's frontend timed out") from error
         except RuntimeError as error:
-            raise CameraLost(f"the camera failed: {error}") from error
+            raise CameraLost(f"the camera failed: {one_line(error)}") from error
 
     def close(self) -> None:
         """Stop the stream; the object stays for the next `open`."""
@@ -239,7 +242,8 @@ def _acquire(number: int, factory: Any) -> Any:
     except RuntimeError as error:
         # picamera2 says only that it failed; what libcamera said is the cause.
         raise SourceError(
-            f"picamera:{number} cannot be opened, most likely in use by another process: {error.__cause__ or error}"
+            f"picamera:{number} cannot be opened: {one_line(error.__cause__ or error)}",
+            "most likely another process uses it: stop that one",
         ) from error
 
 

@@ -135,12 +135,12 @@ def _open(path: Path) -> cv2.VideoCapture:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}", "let this user read it") from error
     if not head:
-        raise SourceError(f"{path} is empty")
+        raise SourceError(f"{path} is empty", "copy it again")
     # FFmpeg would show a text file as a picture of its letters, and fetch what a playlist names.
     if _is_text(head):
-        raise SourceError(f"{path} is a text file, not a video")
+        raise SourceError(f"{path} is a text file, not a video", "name a video, a picture or a folder of pictures")
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "a:b.mp4" would be taken for a URL
     if not capture.isOpened():
         capture.release()

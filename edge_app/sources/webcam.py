@@ -110,7 +110,7 @@ class Webcam(Camera):
         capture = self._drivers.open(path)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(_refusal(path))
+            raise _refusal(path)
         self._negotiate(capture, choose_mode(device, self._request))
         self._capture = capture
         self._fourcc = _fourcc_name(capture.get(cv2.CAP_PROP_FOURCC))
@@ -233,14 +233,12 @@ def _path(argument: str) -> str:
     if argument.startswith("/"):
         return argument
     if argument and not argument.isdigit():
-        raise SourceError(
-            f"webcam:{masked(argument)} is neither a number nor a path", "'edge-app sources' lists the cameras"
-        )
+        raise SourceError(f"webcam:{masked(argument)} is neither a number nor a path", _LIST)
     if argument:
         return f"/dev/video{argument}"
     found = v4l2.devices()
     if not found:
-        raise SourceError("no webcam found; plug one in, or look at 'edge-app sources'" + hidden_devices())
+        raise SourceError("no webcam found", f"plug one in, or look at 'edge-app sources'{hidden_devices()}")
     return found[0].path
 
 
@@ -248,9 +246,10 @@ def hidden_devices() -> str:
     """Name the nodes this user may not open: they look like no camera at all."""
     nodes = map(str, v4l2.nodes()) if _LINUX else ()
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
-    return f" ({', '.join(closed)}: no permission; {_JOIN_GROUP})" if closed else ""
+    return f" ({', '.join(closed)}: no permission, {_JOIN_GROUP})" if closed else ""
 
 
+_LIST = "'edge-app sources' lists the cameras"
 _JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in again"
 
 
@@ -259,28 +258,33 @@ def _require(path: str, drivers: Drivers) -> v4l2.Device:
     try:
         device = drivers.query(path)
     except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist", "'edge-app sources' lists the cameras") from error
+        raise SourceError(f"{path} does not exist", _LIST) from error
     except PermissionError as error:
-        raise SourceError(f"no permission to open {path}", f"{_JOIN_GROUP}") from error
+        raise SourceError(f"no permission to open {path}", _JOIN_GROUP) from error
     except OSError as error:
         if error.errno == errno.EBUSY:
-            raise SourceError(_refusal(path)) from error
-        raise SourceError(f"{path} does not answer as a camera: {error.strerror}") from error
+            raise _refusal(path) from error
+        raise SourceError(f"{path} does not answer as a camera: {error.strerror}", _LIST) from error
     if device is None:
-        raise SourceError(f"{path} does not capture video", "'edge-app sources' lists the cameras")
+        raise SourceError(f"{path} does not capture video", _LIST)
     return device
 
 
-def _refusal(path: str) -> str:
+def _refusal(path: str) -> SourceError:
     if not _LINUX:
-        return f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program"
+        return SourceError(
+            f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program",
+            "close what uses it, and allow this program the camera in the system's settings",
+        )
     user = v4l2.holders([path]).get(path)
     if user:
-        return f"{path} is in use by {user}; stop it or choose another camera"
+        return SourceError(f"{path} is in use by {user}", "stop it or choose another camera")
     if os.geteuid() == 0:
-        return f"{path} cannot be opened: it is busy or no camera; 'edge-app sources' lists the cameras"
+        return SourceError(f"{path} cannot be opened: it is busy or no camera", _LIST)
     # Of other users' processes /proc shows root alone which files they have open.
-    return f"{path} cannot be opened: in use by another user's program? 'sudo fuser -v {path}' names it"
+    return SourceError(
+        f"{path} cannot be opened: in use by another user's program?", f"'sudo fuser -v {path}' names it"
+    )
 
 
 def _fourcc_name(value: float) -> str:

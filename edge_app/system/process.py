@@ -146,14 +146,6 @@ def python_child(code: str, *arguments: str) -> list[str]:
     return [sys.executable, *flags, "-c", begin + code, *arguments]
 
 
-def python_module(name: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module as `python -m` does, under the rules of `python_child`."""
-    return python_child(
-        f"import runpy; runpy.run_module({name!r}, run_name='__main__', alter_sys=True)",
-        *arguments,
-    )
-
-
 def isolated(python: str, *words: str) -> list[str]:
     """Return a command for another interpreter than ours: its own modules count, and no others."""
     return [python, "-I", *words]

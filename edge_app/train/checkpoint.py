@@ -49,7 +49,10 @@ class Checkpoint:
             kept = torch.load(self._path, map_location="cpu", weights_only=True)
             identity, states, history = kept["identity"], kept["states"], kept["history"]
         except PermissionError as error:
-            raise StartError(f"checkpoint {self._path} cannot be read: {error.strerror}") from error
+            raise StartError(
+                f"checkpoint {self._path} cannot be read: {error.strerror}",
+                "let this user read it, or name another --out",
+            ) from error
         except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
             raise StartError(
                 f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "--restart begins anew"
@@ -59,8 +62,8 @@ class Checkpoint:
             was = ", ".join(f"{name} {identity.get(name)}" for name in different)
             now = ", ".join(f"{name} {self._identity[name]}" for name in different)
             raise StartError(
-                f"{self._path} is of another training ({was}",
-                f"asked for is {now}); name another --out, or begin anew with --restart",
+                f"{self._path} is of another training ({was}, asked for is {now})",
+                "name another --out, or begin anew with --restart",
             )
         try:
             for name, part in parts.items():

@@ -106,7 +106,10 @@ def fit(
             with torch.autocast(plan.device, torch.bfloat16):
                 right = accuracy(average.module, split.validation, plan.device)
             if not math.isfinite(loss.item()):
-                raise RunError(f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged")
+                raise RunError(
+                    f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged",
+                    "choose a lower --rate and begin anew with --restart",
+                )
             checkpoint.save(parts, {"loss": loss.item(), "validation": right})
             tell(bar, f"epoch {epoch + 1}/{plan.epochs}, loss {loss.item():.3f}, validation {right:.2%}")
     return average.module.cpu()

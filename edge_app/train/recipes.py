@@ -96,4 +96,4 @@ def find(name: str) -> Recipe:
         return RECIPES[name]
     close = closest(name, RECIPES)
     hint = f"did you mean {close!r}?" if close else f"there are {', '.join(RECIPES)}"
-    raise UsageError(f"no recipe is called {name!r}", f"{hint}")
+    raise UsageError(f"no recipe is called {name!r}", hint)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from edge_app.errors import ModelRefused, UsageError
+from edge_app.errors import ModelRefused, UsageError, one_line
 from edge_app.model import store
 from edge_app.train import recipes
 from edge_app.train.architectures import Network
@@ -48,8 +48,13 @@ class Weights:
         try:
             network.load_state_dict(self.tensors)
         except RuntimeError as error:
-            raise ModelRefused(f"{self.path} does not hold what its recipe {self.recipe} needs: damaged") from error
+            raise ModelRefused(
+                f"{self.path} does not hold what its recipe {self.recipe} needs: damaged", _COPY_AGAIN
+            ) from error
         return network.to(memory_format=torch.channels_last).eval()
+
+
+_COPY_AGAIN = "copy the file again from where it came"
 
 
 def as_shipped(network: Network) -> dict[str, Tensor]:
@@ -86,7 +91,9 @@ def read(name_or_path: str) -> Weights:
         shape = int(about["height_px"]), int(about["width_px"])
         return Weights(path, recipes.find(about["recipe"]).name, tuple(about["labels"]), shape, tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, UsageError) as error:
-        raise ModelRefused(f"{path} is damaged or holds no weights of edge-app ({error})") from error
+        raise ModelRefused(
+            f"{path} is damaged or holds no weights of edge-app ({one_line(error)})", _COPY_AGAIN
+        ) from error
 
 
 def _widened(tensor: Tensor) -> Tensor:
@@ -105,7 +112,9 @@ def find(name_or_path: str) -> Path:
         path = path if path.suffix == SUFFIX else store.find(name_or_path).with_suffix(SUFFIX)
     if not path.is_file():
         shipped = sorted(found.stem for found in store.shipped_folder().glob(f"*{SUFFIX}"))
-        raise ModelRefused(f"no float weights in {path}", f"shipped are those of {', '.join(shipped) or 'none'}")
+        raise ModelRefused(
+            f"no float weights in {path}", f"choose one of {', '.join(shipped)}" if shipped else "name the file"
+        )
     return path
 
 

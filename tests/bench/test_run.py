@@ -72,7 +72,7 @@ def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
         (("--compare", "nowhere.json"), "cannot read nowhere.json: No such file or directory"),
         (("--size", "641x480", "--kind", "yuyv"), "yuyv needs an even width; try 642x480"),
         (("--size", "9999x9999"), "at most 4096 pixels a side"),
-        (("--size", "huge"), "not WIDTHxHEIGHT, such as 640x480"),
+        (("--size", "huge"), "write WIDTHxHEIGHT, such as 640x480"),
         (("--source", "synthetic", "--against-classic"), "--against-classic is for frames that are prepared"),
         (("--source", "synthetic", "--pictures", "."), "--pictures is for frames that are prepared"),
         (("--plot", "a.gif"), "choose a name that ends in .png"),
@@ -103,3 +103,14 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(target: str, tm
     """A folder that is not there, and one that is."""
     done = edge_app(tmp_path, *QUICK, "--json", target)
     assert done.returncode == 3 and f"cannot write {target}" in done.stderr and done.stdout == ""
+
+
+def test_a_source_that_cannot_be_opened_is_told_as_run_tells_it(tmp_path: Path) -> None:
+    """With the source's own error and exit code; the command line of the program that is measured is not repeated."""
+    words = ("--source", "webcam:/dev/video99")
+    bench = edge_app(tmp_path, "bench", *words, "--model", "cifar10-nano", "--frames", "20")
+    run = edge_app(tmp_path, "run", *words, "--preview", "none")
+    said = "edge-app: /dev/video99 does not exist; 'edge-app sources' lists the cameras"
+    assert (bench.returncode, bench.stderr.splitlines()[-1]) == (3, said)
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (3, said)
+    assert "-m edge_app" not in bench.stderr and "--config" not in bench.stderr

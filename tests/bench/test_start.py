@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
 
 from edge_app.bench import start
-from edge_app.errors import RunError
+from edge_app.errors import RunError, SourceError
 
 BIG = "print('here', flush=True); import time; kept = bytearray(64 << 20); kept[::4096] = b'x' * len(kept[::4096])"
 
@@ -28,8 +29,33 @@ def test_ones_own_memory_is_not_taken_for_the_programs() -> None:
     assert start.measure([sys.executable, "-c", "print('here')"]).peak_mb < 40
 
 
-@pytest.mark.parametrize("program", ["raise SystemExit(3)", "pass", "print('here'); raise SystemExit(1)"])
-def test_a_program_that_fails_or_is_silent_is_said(program: str) -> None:
-    """With its command."""
-    with pytest.raises(RunError, match="ended with"):
-        start.measure([sys.executable, "-c", program])
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("raise SystemExit(3)", "ended with 3: it gave no reason"),
+        ("raise SystemExit('no disk')", "ended with 1: no disk"),
+        ("print('here'); raise SystemExit(1)", "ended with 1"),
+        ("pass", "printed nothing"),
+        ("import os; os.abort()", "crashed \\(signal 6\\)"),
+    ],
+)
+def test_a_program_that_fails_or_is_silent_is_said(program: str, said: str) -> None:
+    """In its own last words; its command line, where paths and passwords stand, is not repeated."""
+    with pytest.raises(RunError, match=said) as caught:
+        start.measure([sys.executable, "-c", program, "rtsp://user:secret@host/path"])
+    assert sys.executable not in str(caught.value) and "rtsp" not in str(caught.value)
+
+
+def test_much_on_stderr_before_the_first_line_holds_nothing_up() -> None:
+    """More than a pipe holds."""
+    chatty = "import sys; sys.stderr.write('x' * 300_000 + '\\n'); print('here')"
+    assert start.measure([sys.executable, "-c", chatty]).first_line_s > 0
+
+
+def test_the_error_of_an_edge_app_is_passed_on() -> None:
+    """With its kind, and so its exit code."""
+    words = ("-m", "edge_app", "run", "--config", os.devnull, "--source", "webcam:/dev/video99", "--preview", "none")
+    with pytest.raises(SourceError) as caught:
+        start.measure([sys.executable, *words])
+    assert (caught.value.what, caught.value.exit_code) == ("/dev/video99 does not exist", 3)
+    assert caught.value.remedy == "'edge-app sources' lists the cameras"

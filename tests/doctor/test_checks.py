@@ -192,6 +192,28 @@ def test_a_camera_that_does_without_the_crashing_library_is_examined(tmp_path: P
     assert "ok       camera" in done.stdout
 
 
+def test_no_runtime(tmp_path: Path) -> None:
+    """The whole reason is what is the case, and what to install is the remedy, wherever it shows."""
+    for library, says in (("ai_edge_litert", "no libc; too old"), ("tflite_runtime", "gone")):
+        fake(tmp_path, library, f"raise ImportError({says!r})")
+    done = edge_app(
+        tmp_path, "doctor", "--json", "-", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_SOURCE="synthetic"
+    )
+    assert done.returncode == 1
+    found = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    says = "no TFLite runtime can be imported (ai-edge-litert: no libc; too old, tflite-runtime: gone)"
+    for check in ("runtime", "model"):
+        assert (found[check]["says"], found[check]["remedy"]) == (says, "install one with 'pip install ai-edge-litert'")
+
+
+def test_a_clash_keeps_its_words(tmp_path: Path) -> None:
+    """A semicolon in what a library says does not end it."""
+    fake(tmp_path, "cv2", "raise ImportError('numpy.core.multiarray failed; rebuild')")
+    done = edge_app(tmp_path, "doctor", PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}", EDGE_APP_MODEL=MODEL)
+    says = "numpy clash: OpenCV cannot be imported (numpy.core.multiarray failed; rebuild)\n"
+    assert f"problem  opencv     {says}" in done.stdout and f"problem  camera     {says}" in done.stdout
+
+
 @pytest.mark.parametrize("damage", ["truncated", "changed"])
 def test_a_damaged_model(damage: str, tmp_path: Path) -> None:
     """A model that is not what its card says is named, with what to do."""

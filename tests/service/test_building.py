@@ -81,7 +81,13 @@ def test_an_environment_is_built_among_foreign_modules(
 
 @pytest.mark.parametrize(
     ("main", "says"),
-    [("sys.exit('the model is damaged')", "verify cifar10-base failed with 1:\nthe model is damaged"), (None, "pip")],
+    [
+        (
+            "sys.exit('the model is damaged')",
+            "the self-test failed \\(exit code 1\\):\nthe model is damaged\nmend that",
+        ),
+        (None, "installing edge-app failed"),
+    ],
 )
 def test_a_step_that_fails_leaves_nothing(main: str | None, says: str, link: Path, tmp_path: Path) -> None:
     """Be it pip or the trial: the message has its last words, and no environment stays."""
@@ -155,7 +161,7 @@ def test_an_interrupted_install_leaves_nothing(
         said = process.communicate(timeout=20)[1]
     assert process.returncode == -numbers[0], said
     assert time.monotonic() - asked_s < 5
-    assert "interrupted; what was made is removed" in said and "Traceback" not in said
+    assert "interrupted: what was made is removed" in said and "Traceback" not in said
     assert list((tmp_path / "opt").iterdir()) == [] == list((tmp_path / "tmp").iterdir())
 
 
@@ -227,7 +233,7 @@ def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.Monkey
     """Of the rest of the environment, what a step is given counts most."""
     monkeypatch.setenv("PYTHONPATH", "/tmp")
     monkeypatch.setenv("COLOUR", "red")
-    printed = building.step(["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
+    printed = building.step("looking", ["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
     assert [line for line in printed if line.startswith("PYTHON")] == ["PYTHONNOUSERSITE=1"]
     assert "COLOUR=blue" in printed
 
@@ -242,3 +248,14 @@ def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) ->
 def test_it_knows_where_it_came_from() -> None:
     """Run from a checkout, that is what it would install."""
     assert building.origin() == ROOT
+
+
+def test_a_step_that_fails_is_told_by_its_name_and_its_last_words() -> None:
+    """Not by its command line: paths, and passwords of an index, stand there."""
+    failing = ["sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do echo line $n >&2; done; exit 4", "https://user:secret@index"]
+    with pytest.raises(RunError) as caught:
+        building.step("installing edge-app", failing, threading.Event())
+    first, *said, remedy = caught.value.lines
+    assert first == "installing edge-app failed (exit code 4):"
+    assert said == [f"line {n}" for n in range(2, 10)]
+    assert remedy == caught.value.remedy == "mend that, then run the same command again"

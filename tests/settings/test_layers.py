@@ -25,43 +25,50 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
     assert problems(text, tmp_path, EDGE_APP_MODLE="x", EDGE_APP_THREADS="many") == [
         "unknown key [camera] sorce; did you mean [camera] source?",
         "unknown section [outptu]; did you mean [output]?",
-        "[camera] rate: 'fast' is wrong: should be a valid number, unable to parse string as a number",
+        "[camera] rate: 'fast' is wrong; should be a valid number, unable to parse string as a number",
         "unknown variable EDGE_APP_MODLE; did you mean EDGE_APP_MODEL?",
-        "EDGE_APP_THREADS: 'many' is wrong: should be a valid integer, unable to parse string as an integer",
+        "EDGE_APP_THREADS: 'many' is wrong; should be a valid integer, unable to parse string as an integer",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[camera]\nlog = 'x'\n", "[camera] log belongs to [output]"),
+        ("[camera]\nlog = 'x'\n", "[camera] log stands in the wrong section; write it below [output]"),
         ("source = 'webcam'\n", "'source' stands outside its section; write it below [camera]"),
         ("camera = 3\n", "'camera' is a section, not a value; write [camera] and its keys below"),
         ("[zzz]\n", "unknown section [zzz]; known: camera, model, decision, output, service"),
         ("[decision]\nqqqq = 1\n", "unknown key [decision] qqqq; known: enter, leave, smoothing"),
         ("[model]\nsmothing = 1\n", "unknown key [model] smothing; did you mean [decision] smoothing?"),
-        ("[camera\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 8)"),
-        (b"\xff\xfe", "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
-        ("[camera]\nsize = '640'\n", "[camera] size: '640' is wrong: not WIDTHxHEIGHT, such as 640x480"),
-        ("[camera]\nrotate = 45\n", "[camera] rotate: 45 is wrong: should be 0, 90, 180 or 270"),
-        ("[model]\ninput_range = [-1]\n", "[model] input_range: [-1] is wrong: not LOW,HIGH, such as -1,1"),
-        ("[model]\ninput_range = 1\n", "[model] input_range: 1 is wrong: not LOW,HIGH, such as -1,1"),
+        (
+            "[camera\n",
+            "not TOML: Expected ']' at the end of a table declaration (at line 1, column 8); see toml.io for its rules",
+        ),
+        (
+            b"\xff\xfe",
+            "not TOML: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; "
+            "see toml.io for its rules",
+        ),
+        ("[camera]\nsize = '640'\n", "[camera] size: '640' is wrong; write WIDTHxHEIGHT, such as 640x480"),
+        ("[camera]\nrotate = 45\n", "[camera] rotate: 45 is wrong; should be 0, 90, 180 or 270"),
+        ("[model]\ninput_range = [-1]\n", "[model] input_range: [-1] is wrong; write LOW,HIGH, such as -1,1"),
+        ("[model]\ninput_range = 1\n", "[model] input_range: 1 is wrong; write LOW,HIGH, such as -1,1"),
         (
             "[model]\ninput_range = '0,inf'\n",
-            "[model] input_range: '0,inf' is wrong: LOW and HIGH must be finite numbers, such as -1,1",
+            "[model] input_range: '0,inf' is wrong; LOW and HIGH must be finite numbers, such as -1,1",
         ),
-        ("[camera]\nsize = [640]\n", "[camera] size: [640] is wrong: not WIDTHxHEIGHT, such as 640x480"),
+        ("[camera]\nsize = [640]\n", "[camera] size: [640] is wrong; write WIDTHxHEIGHT, such as 640x480"),
         (
             "[camera]\ncrop = [0, -1, 480, 480]\n",
-            "[camera] crop: [0, -1, 480, 480] is wrong: X, Y, W and H must not be negative; "
+            "[camera] crop: [0, -1, 480, 480] is wrong; X, Y, W and H must not be negative: "
             "write pixels, such as 100,0,480,480",
         ),
         (
             "[camera]\ncrop = '0,0,480,0'\n",
-            "[camera] crop: '0,0,480,0' is wrong: W and H must not be 0; write pixels, such as 100,0,480,480",
+            "[camera] crop: '0,0,480,0' is wrong; W and H must not be 0: write pixels, such as 100,0,480,480",
         ),
-        ("[model]\ninput_range = '1,-1'\n", "[model] input_range: '1,-1' is wrong: LOW is not below HIGH"),
-        ("[camera]\nrate = nan\n", "[camera] rate: nan is wrong: should be a finite number"),
+        ("[model]\ninput_range = '1,-1'\n", "[model] input_range: '1,-1' is wrong; LOW must be below HIGH"),
+        ("[camera]\nrate = nan\n", "[camera] rate: nan is wrong; should be a finite number"),
     ],
 )
 def test_each_mistake_has_its_line(text: str | bytes, said: str, tmp_path: Path) -> None:

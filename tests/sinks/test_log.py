@@ -227,7 +227,7 @@ def test_a_line_that_cannot_be_taken_back_is_mended(tmp_path: Path, monkeypatch:
 def test_a_full_disk_is_said_and_named() -> None:
     """The system's "no space left" is a SinkError that names the file."""
     sink = opened(Path("/dev/full"))
-    with pytest.raises(SinkError, match="^cannot write /dev/full: No space left on device$"):
+    with pytest.raises(SinkError, match="^cannot write /dev/full: No space left on device; make room"):
         sink.emit(result(), None)
     sink.close()
 

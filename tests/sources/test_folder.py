@@ -144,7 +144,7 @@ def test_nothing_to_show_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no pictures in"):
         sources.connect(str(tmp_path), Request())
     (tmp_path / "a.txt").touch()
-    with pytest.raises(SourceError, match=r"looked for \.jpg"):
+    with pytest.raises(SourceError, match=r"put some there or below \(\.jpg"):
         sources.connect(str(tmp_path), Request())
     with pytest.raises(SourceError, match="No such file"):
         sources.connect(f"folder:{tmp_path / 'gone'}", Request())
@@ -185,12 +185,12 @@ def test_what_is_forbidden_is_told_in_one_line(guarded: Path, caplog: pytest.Log
     with nobody():
         frames = read_all(sources.connect(str(guarded / "open"), Request()))
         for path in ("closed", "closed/a.jpg", "open/b.jpg"):
-            with pytest.raises(SourceError, match=f"{path}.*Permission denied"):
+            with pytest.raises(SourceError, match=f"{path}.*Permission denied; let this user"):
                 sources.connect(str(guarded / path), Request())
     assert [frame.name for frame in frames] == ["a.jpg"]
     assert sorted(record.getMessage() for record in caplog.records) == [
         f"{guarded}/open/sub skipped: Permission denied",
-        "b.jpg skipped: Permission denied",
+        "b.jpg skipped: Permission denied; let this user read it",
     ]
 
 

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.25  # How late a stop is noticed while nobody reads stdout.
 _TAIL_BYTES = 2**20  # More than a run writes between two commits of a file system.
+_MAKE_ROOM = "make room on its disk, or choose another file with --log"
 _LINE_START = b'{"time":"'
 # After these the file has to be opened anew: a disk that failed and came back, a file system mounted read-only.
 _DESCRIPTOR_IS_BAD = (errno.EBADF, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EROFS)
@@ -79,7 +80,7 @@ class Log:
                 self._ledger.lost(result)
             if error.errno in _DESCRIPTOR_IS_BAD:
                 self._let_go()
-            raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}") from error
+            raise SinkError(f"cannot write {self._path or 'stdout'}: {error.strerror}", _MAKE_ROOM) from error
         self._chosen.remember(result)
         self._ledger.written(result)
         self._keep(result)
@@ -105,7 +106,7 @@ class Log:
             raise self._not_kept(error) from error
 
     def _not_kept(self, error: OSError) -> SinkError:
-        return SinkError(f"the disk does not keep {self._path}: {error.strerror}")
+        return SinkError(f"the disk does not keep {self._path}: {error.strerror}", _MAKE_ROOM)
 
     def _let_go(self) -> None:
         if self._path is not None and self._descriptor >= 0:

@@ -137,7 +137,7 @@ class Patience:
                     f"{name}: opened {self._failures} times without a picture ({self._reason})", _NEW_PROCESS
                 )
             if self._is_dead:
-                raise CameraHung(f"{name}: the capture thread has ended by itself, which is a bug")
+                raise CameraHung(f"{name}: the capture thread has ended by itself", "please report this as a bug")
             silent_s = now_s - self._progress_s
             if silent_s > self._limit_s:
                 raise CameraHung(f"{name}: a capture call has not returned for {silent_s:.0f} s", _NEW_PROCESS)

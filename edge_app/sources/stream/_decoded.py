@@ -40,7 +40,7 @@ class Decoded:
         self._capture = cv2.VideoCapture(address.url, cv2.CAP_FFMPEG, _OPENING)
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(f"{address.public}: {refusal(address)}")
+            raise refusal(address)
         self._pace = Pace(clock) if address.scheme in ("http", "https") else None
         self._period_s = period_s(self._capture.get(cv2.CAP_PROP_FPS))
         self._position_s = -self._period_s
@@ -84,7 +84,7 @@ if hasattr(cv2, "CAP_PROP_N_THREADS"):  # Absent in the OpenCV 4.6 of Debian 12.
     _OPENING += [cv2.CAP_PROP_N_THREADS, 2]
 
 
-def refusal(address: Address) -> str:
+def refusal(address: Address) -> SourceError:
     """Find out why FFmpeg, which does not tell, could not open a stream: ask the server ourselves."""
     answer = b""
     try:
@@ -99,5 +99,8 @@ def refusal(address: Address) -> str:
     if status and status.group(1) != b"200":
         return status_reason(int(status.group(1)), status.group(2).decode("latin-1"), address)
     if address.scheme == "rtsp" and not status:
-        return "does not answer like an RTSP server; check the port"
-    return f"the server answers, but with no video that can be decoded within {OPEN_TIMEOUT_S:g} s"
+        return SourceError(f"{address.public}: does not answer like an RTSP server", "check the port")
+    return SourceError(
+        f"{address.public}: the server answers, but with no video that can be decoded within {OPEN_TIMEOUT_S:g} s",
+        "check the path of the address, or choose H.264 in the camera's settings",
+    )

@@ -33,7 +33,7 @@ def fetch(address: Address) -> http.client.HTTPResponse:
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # It holds the connection.
-        raise SourceError(f"{address.public}: {reason(error, address)}") from error
+        raise reason(error, address) from error
     return response
 
 
@@ -47,40 +47,52 @@ class _HangUp(urllib.request.BaseHandler):
         answer.close()
 
 
-def reason(error: BaseException, address: Address) -> str:
-    """Say in one line why a server could not be used, and what to try. Never quotes the URL."""
+def reason(error: BaseException, address: Address) -> SourceError:
+    """Say why a server could not be used, and what to try. Quotes the URL without passwords only."""
     if isinstance(error, urllib.error.HTTPError):
         return status_reason(error.code, error.reason, address)
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
         return reason(error.reason, address)
-    for kind, text in _REASONS:
+    for kind, what, remedy in _REASONS:
         if isinstance(error, kind):
-            return text
-    return (error.strerror if isinstance(error, OSError) else None) or "the connection failed"
+            return SourceError(f"{address.public}: {what}", remedy)
+    text = (error.strerror if isinstance(error, OSError) else None) or "the connection failed"
+    return SourceError(f"{address.public}: {text}", _CHECK_NETWORK)
 
 
 # The first that fits; OSError's own text serves for the rest.
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, "timed out; check the address and the network"),
-    (ConnectionRefusedError, "connection refused; is the camera on, and the port right?"),
-    (ConnectionError, "the server hung up"),
-    (socket.gaierror, "no such host; check the address"),
-    (ssl.SSLCertVerificationError, "its certificate is not trusted; install the certificate, or use the plain address"),
-    (ssl.SSLError, "no secure connection; does the server want the address without the s?"),
-    (http.client.HTTPException, "does not answer like a web server; check the port"),
-    (ValueError, "wants a kind of login that is not supported (Basic and Digest are)"),
+_CHECK_NETWORK = "check the address and the network"
+_REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (TimeoutError, "timed out", _CHECK_NETWORK),
+    (ConnectionRefusedError, "connection refused", "is the camera on, and the port right?"),
+    (ConnectionError, "the server hung up", "check the port, and whether the server takes another client"),
+    (socket.gaierror, "no such host", "check the address"),
+    (
+        ssl.SSLCertVerificationError,
+        "its certificate is not trusted",
+        "install the certificate, or use the plain address",
+    ),
+    (ssl.SSLError, "no secure connection", "does the server want the address without the s?"),
+    (http.client.HTTPException, "does not answer like a web server", "check the port"),
+    (ValueError, "wants a kind of login that is not supported", "choose Basic or Digest in the server's settings"),
 )
 
 
-def status_reason(code: int, phrase: str, address: Address) -> str:
+def status_reason(code: int, phrase: str, address: Address) -> SourceError:
     """Explain a status code of HTTP or RTSP, which share them."""
     if code == 401 and address.user is None:
-        return f"wants a login (401); write {address.scheme}://user:password@host/..."
+        return SourceError(f"{address.public}: wants a login (401)", f"write {address.scheme}://user:password@host/...")
     if code == 401:
-        return "the user name or password is refused (401)"
+        return SourceError(
+            f"{address.public}: the user name or password is refused (401)",
+            "check both, and write %40, %2F, %3A for @, / and : in them",
+        )
     if code == 404:
-        return "not found (404); check the path of the address"
-    return f"the server refuses: {phrase} ({code})"
+        return SourceError(f"{address.public}: not found (404)", "check the path of the address")
+    return SourceError(
+        f"{address.public}: the server refuses: {' '.join(phrase.split())} ({code})",
+        "look into the server's log for the reason",
+    )
 
 
 def receive(response: http.client.HTTPResponse) -> bytes:

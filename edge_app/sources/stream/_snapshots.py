@@ -44,7 +44,7 @@ class Snapshots:
             with fetch(self._address) as response:
                 data = self._body(response, asked_s + NETWORK_TIMEOUT_S)
         except SourceError as error:
-            raise CameraLost(str(error)) from error
+            raise CameraLost(error.what, error.remedy) from error
         return Capture(whole_jpeg(np.frombuffer(data, np.uint8)), asked_s)
 
     def close(self) -> None:

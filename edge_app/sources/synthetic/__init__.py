@@ -94,8 +94,8 @@ def parse_options(argument: str) -> Options:
     seed = found.get("seed", "seed=0").partition("=")[2]
     if not (seed.isascii() and seed.isdigit() and len(seed) <= _SEED_DIGITS):
         raise UsageError(
-            f"synthetic: option {masked(found['seed'])!r} needs a whole number of at most {_SEED_DIGITS} digits, "
-            "such as seed=7"
+            f"synthetic: option {masked(found['seed'])!r} is not possible",
+            f"choose a whole number of at most {_SEED_DIGITS} digits, such as seed=7",
         )
     name = f"synthetic:{argument}" if argument else "synthetic"
     return Options(name, found.get("kind", "rgb"), "free" in found, int(seed))
@@ -113,7 +113,9 @@ def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
     width_px, height_px = request.size_px
     least, most = SIDES_PX
     if not (least <= width_px <= most and least <= height_px <= most):
-        raise UsageError(f"synthetic: {width_px}x{height_px} is not possible", f"both sides must be {least} to {most}")
+        raise UsageError(
+            f"synthetic: {width_px}x{height_px} is not possible", f"choose both sides from {least} to {most}"
+        )
     if options.kind == "yuyv" and width_px % 2:
         raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}", f"try {width_px + 1}x{height_px}")
     return request.size_px

@@ -1,0 +1,89 @@
+"""A piece of edge-app in a child process, for what may crash or hang, and the child's error back as it was raised."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_app import errors
+from edge_app.errors import DependencyMissing, EdgeAppError, one_line
+from edge_app.system import process
+
+VARIABLE = "EDGE_APP_ERRORS"  # Set to "json" for an `edge-app` that another one starts: it reports as `tell` does.
+_KEY = "edge_app_error"
+_BEGIN = "from edge_app.system import children; children.begin()"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call in a child ended.
+
+    Attributes:
+        code: the child's exit code, negative for the signal that killed it; None if it was given up.
+        error: what the call raised; None unless `code` is positive.
+        said: everything the child wrote to stderr, the words of libraries included.
+    """
+
+    code: int | None
+    error: EdgeAppError | None
+    said: str
+
+
+def call(function: str, arguments: Sequence[str], stop: threading.Event, limit_s: float, given: bytes = b"") -> Outcome:
+    """Call a function in a child process.
+
+    Args:
+        function: as "package.module:name".
+        arguments: of the function.
+        stop: set to give up; noticed within 0.25 s.
+        limit_s: seconds after which to give up.
+        given: what the child reads from stdin.
+    """
+    ended = process.run_child(process.python_child(_BEGIN, function, *arguments), stop, limit_s, given)
+    return Outcome(ended.code, told(ended.said) if ended.code and ended.code > 0 else None, ended.said)
+
+
+def begin() -> None:
+    """Be the child: make the call that the command line names, and report its error."""
+    module, _, name = sys.argv[1].partition(":")
+    try:
+        getattr(importlib.import_module(module), name)(*sys.argv[2:])
+    except Exception as error:  # noqa: BLE001  # a library that is imported or tried may raise anything
+        ours = error if isinstance(error, EdgeAppError) else _translated(error)
+        tell(ours)
+        sys.exit(ours.exit_code)
+
+
+def _translated(error: Exception) -> EdgeAppError:
+    if isinstance(error, ImportError):
+        return DependencyMissing(one_line(error), "install what is missing")
+    return EdgeAppError(one_line(error))
+
+
+def tell(error: EdgeAppError) -> None:
+    """Report an error to the parent: one line of JSON on stderr, with its kind and both texts."""
+    parts = [{"what": one.what, "remedy": one.remedy} for one in error.each]
+    sys.stderr.write(json.dumps({_KEY: type(error).__name__, "parts": parts, "remedy": error.remedy}) + "\n")
+
+
+def told(said: str) -> EdgeAppError:
+    """Return the error that a child reported on its stderr; one of its last line where it reported none.
+
+    Args:
+        said: all that the child wrote to stderr.
+    """
+    lines = [line for line in said.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if line.startswith(f'{{"{_KEY}"'):
+            return _rebuilt(json.loads(line))
+    return EdgeAppError(lines[-1].strip() if lines else "it gave no reason")
+
+
+def _rebuilt(report: dict[str, object]) -> EdgeAppError:
+    kind = getattr(errors, str(report[_KEY]))
+    parts = [kind(**part) for part in report["parts"]]  # type: ignore[attr-defined]  # `tell` wrote a list
+    return parts[0] if len(parts) == 1 else kind.together(parts, report["remedy"])
