@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,11 +11,14 @@ from typing import Any, Literal
 
 from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.model.store import Model
+from edge_app.system import stderr
 
 RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 DelegateName = Literal["xnnpack", "none"]
 
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+# "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." and its kin; warnings and errors begin with another word.
+_CHATTER = re.compile(rb"INFO: .*TensorFlow Lite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,19 @@ def version_of(runtime: ModuleType) -> str:
 def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
     """Make the runtime's interpreter for a model, its tensors allocated.
 
+    What the runtime says of its progress is kept from standard error; its warnings and errors are not.
+
     Raises:
         ModelRefused: the file does not load.
     """
     resolvers = module.OpResolverType
     resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if options.delegate == "none" else resolvers.AUTO
     try:
-        interpreter = module.Interpreter(
-            model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
-        )
-        interpreter.allocate_tensors()
+        with stderr.without_lines(_CHATTER):
+            interpreter = module.Interpreter(
+                model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelRefused(f"{model.path} does not load: {first_line(error)}") from error
     return interpreter
