@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -180,10 +180,34 @@ def cifar10() -> Path:
     return Path(os.environ.get("EDGE_APP_CIFAR10") or ROOT.parent / "shared" / "cifar10")
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """Make a folder that has what the documents speak of: pictures, a video, a model, CIFAR-10 beside it."""
-    folder = tmp_path / "checkout"
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder to run commands in.
+
+    Attributes:
+        folder: has what the documents speak of.
+        done: what was run in it; documents repeat each other, and some commands take ten seconds.
+    """
+
+    folder: Path
+    done: set[str] = field(default_factory=set)
+
+    def run(self, command: str, way: Run) -> None:
+        """Run a command that has to succeed."""
+        words = [*(of_edge_app(command) or []), *shlex.split(way.also)]
+        if shlex.join(words) in self.done:
+            return
+        self.done.add(shlex.join(words))
+        ended = results.edge_app(self.folder, *words, CUDA_VISIBLE_DEVICES="")
+        assert ended.returncode == 0, f"{command} {way.also}\n{ended.stdout}{ended.stderr}"
+        assert "Traceback" not in ended.stderr, f"{command}\n{ended.stderr}"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Make a folder with pictures, a video, a model and settings, and CIFAR-10 beside it."""
+    top = tmp_path_factory.mktemp("documents")
+    folder = top / "checkout"
     shapes.write(folder / "pictures" / "fruit", 24, side_px=64)
     (folder / "photographs").mkdir()
     generator = np.random.default_rng(0)
@@ -193,29 +217,25 @@ def checkout(tmp_path: Path) -> Path:
     write_video(folder / "clip.mp4", 20).rename(folder / "holiday.mp4")
     shutil.copy(DATA / "mean_int8_pixels.tflite", folder / "my.tflite")
     shutil.copy(DATA / "rgb.txt", folder / "my-labels.txt")
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "cifar10").symlink_to(cifar10().resolve())
+    (top / "shared").mkdir()
+    (top / "shared" / "cifar10").symlink_to(cifar10().resolve())
     # Nobody's camera is to be opened by "the first camera found".
     (folder / ".config" / "edge-app").mkdir(parents=True)
     (folder / ".config" / "edge-app" / "config.toml").write_text('[camera]\nsource = "synthetic"\n')
-    return folder
+    return Checkout(folder)
 
 
-@pytest.mark.parametrize(
-    "document", [name for name, ways in TABLE.items() if any(isinstance(w, Run) for w in ways.values())]
-)
-def test_the_commands_run(document: str, checkout: Path) -> None:
+TO_RUN = {name: {c: way for c, way in ways.items() if isinstance(way, Run)} for name, ways in TABLE.items()}
+
+
+@pytest.mark.parametrize("document", [name for name, ways in TO_RUN.items() if ways])
+def test_the_commands_run(document: str, checkout: Checkout) -> None:
     """A document's commands, one after the other in one folder as a reader would type them, all succeed."""
     left_out = set()
-    for command, way in TABLE[document].items():
-        if not isinstance(way, Run):
-            continue
+    for command, way in TO_RUN[document].items():
         missing = {reason for need in way.needs if (reason := MISSING[need]())}
         left_out |= missing
         if not missing:
-            words = [*(of_edge_app(command) or []), *shlex.split(way.also)]
-            done = results.edge_app(checkout, *words, CUDA_VISIBLE_DEVICES="")
-            assert done.returncode == 0, f"{command} {way.also}\n{done.stdout}{done.stderr}"
-            assert "Traceback" not in done.stderr, f"{command}\n{done.stderr}"
+            checkout.run(command, way)
     if left_out:
         pytest.skip(f"all run but those for which there is {', '.join(sorted(left_out))}")

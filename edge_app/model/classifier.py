@@ -17,6 +17,7 @@ from edge_app.model.store import Model, read
 from edge_app.model.tensors import DTYPES, input_range, input_shape, input_table
 from edge_app.model.trial import try_in_child
 from edge_app.records import Pixels, Scores
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 # Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
@@ -67,7 +68,10 @@ class Classifier:
         bits, dtype = np.arange(256, dtype=np.uint8), self._output["dtype"]
         self._reals = self._as_logits(bits.view(dtype)) if np.dtype(dtype).itemsize == 1 else None
         log.info(
-            "%s: %s, XNNPACK runs %s operators", model.name, self.runtime, self.delegation or "an unknown number of"
+            "%s: %s, XNNPACK runs %s",
+            model.name,
+            self.runtime,
+            self.delegation.operators if self.delegation else "an unknown number of operators",
         )
         if options.delegate == "xnnpack" and self.delegation is not None and self.delegation.delegated == 0:
             log.warning(
@@ -129,7 +133,7 @@ def golden_patch(shape: tuple[int, int]) -> Pixels:
 
 def _only(details: list[dict[str, Any]], what: str, model: Model) -> dict[str, Any]:
     if len(details) != 1:
-        raise ModelRefused(f"{model.path} has {len(details)} {what}s", "an image classifier has one")
+        raise ModelRefused(f"{model.path} has {counted(len(details), what)}", "an image classifier has one")
     found = details[0]
     if found["dtype"] not in DTYPES:
         kinds = ", ".join(np.dtype(dtype).name for dtype in DTYPES)
@@ -146,7 +150,7 @@ def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
             f"{model.path} has no card and so no labels", f"name {classes} with --labels FILE, one a line"
         )
     if classes != len(model.labels):
-        raise ModelRefused(f"{model.path} has {classes} outputs, but {len(model.labels)} labels are given")
+        raise ModelRefused(f"{model.path} has {counted(classes, 'output')}, but {counted(len(model.labels), 'label')}")
     return model.labels
 
 

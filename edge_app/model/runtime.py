@@ -12,6 +12,7 @@ from typing import Any, Literal
 from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.model.store import Model
 from edge_app.system import stderr
+from edge_app.system.wording import counted
 
 RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 DelegateName = Literal["xnnpack", "none"]
@@ -48,6 +49,11 @@ class Delegation:
     def __str__(self) -> str:
         """Return it as "7/7"."""
         return f"{self.delegated}/{self.total}"
+
+    @property
+    def operators(self) -> str:
+        """Return it with its noun: "7/7 operators"."""
+        return counted(self.total, "operator", str(self))
 
 
 def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
