@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "edge_app"
 README = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+DOCUMENTS = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "tests" / "vm" / "README.md"]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -121,13 +122,25 @@ def test_the_tree_is_the_package() -> None:
     assert set(real_tree()) - set(shown) == set(), "missing in the tree"
 
 
-def test_files_that_contributing_names_exist() -> None:
-    """Every module or test between backticks in CONTRIBUTING's sentences is there, but for those to be written."""
-    named = set(re.findall(r"`((?:tests|tools|docs|edge_app|[a-z]+)/[\w/.]*)`", CONTRIBUTING))
-    assert {"tests/test_imports.py", "pictures/opencv.py"} <= named
+FILE = re.compile(r"[` (]((?:tests|tools|docs|systemd|edge_app|pictures|sources|train)/[\w/.-]*\.\w+)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_documents_name_exist(document: Path) -> None:
+    """Every file of this repository that a document names in its text or in a command is there."""
+    named = set(FILE.findall(document.read_text("utf-8")))
     to_be_written = {"edge_app/sources/thermal.py"}
-    gone = [name for name in named - to_be_written if not any((top / name).exists() for top in (ROOT, PACKAGE))]
-    assert gone == []
+    missing = [name for name in named - to_be_written if not any((top / name).exists() for top in (ROOT, PACKAGE))]
+    assert missing == []
+
+
+def test_files_are_found_in_text_and_commands() -> None:
+    """The search above sees names between backticks, in links and in commands."""
+    assert FILE.findall("see `docs/x.schema.json`, [y](tests/y.py)\npython tools/z.py") == [
+        "docs/x.schema.json",
+        "tests/y.py",
+        "tools/z.py",
+    ]
 
 
 def notebook_cells() -> list[dict[str, Any]]:

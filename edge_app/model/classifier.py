@@ -28,7 +28,7 @@ class Classifier:
     """One model, loaded and ready.
 
     Args:
-        model: from `model_card.read`; one that no card vouches for is tried in a child process first.
+        model: from `store.read`; one that no card vouches for is tried in a child process first.
         options: how to run it.
         stop: set to give the trial up.
 
@@ -126,7 +126,7 @@ def _dequantised(output: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArr
 
 
 def golden_patch(shape: tuple[int, int]) -> Pixels:
-    """Return the formula picture of the self-test, (height, width, 3) uint8. See `model_card.Golden`."""
+    """Return the formula picture of the self-test, (height, width, 3) uint8. See `card.Golden`."""
     count = shape[0] * shape[1] * 3
     return ((np.arange(count) * 37 + 11) % 256).astype(np.uint8).reshape(*shape, 3)
 
@@ -160,7 +160,7 @@ def load(
     options: Options = Options(),
     stop: threading.Event | None = None,
 ) -> Classifier:
-    """Read, check and load a model. See `model_card.read` and `Classifier` for the errors."""
+    """Read, check and load a model. See `store.read` and `Classifier` for the errors."""
     from pathlib import Path
 
     return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options, stop)

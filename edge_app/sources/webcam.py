@@ -130,7 +130,7 @@ class Webcam(Camera):
         return f"webcam:{path}"
 
     def read(self) -> Capture | None:
-        """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `_opencv`)."""
+        """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `pictures.opencv`)."""
         capture = self._grabbed()
         captured_s = _captured_s(capture)
         is_good, buffer = capture.retrieve()
