@@ -86,6 +86,8 @@ TABLE: dict[str, dict[str, Run | Parsed]] = {
         "edge-app train --recipe NAME --data ../shared/cifar10 --out models --reference REFERENCE.tflite": Parsed(
             "NAME and REFERENCE.tflite stand for others"
         ),
+        "CONTRACT=write .venv/bin/python -m pytest tests/contract": Parsed("it writes into the checkout"),
+        "git diff tests/fixtures/contract": Parsed("it is about a checkout with changes"),
     },
     "docs/training.md": {
         "pip install torch==2.13.0": NETWORK,
@@ -158,14 +160,14 @@ def test_every_command_is_accepted(command: str) -> None:
 
 
 def exists(words: list[str]) -> bool:
-    """Say whether a target of make, extras, or a file in tools/ is there."""
+    """Say whether a target of make, extras, or a file in tools/ or tests/ is there."""
     if words[0] == "make":
         return f"\n{words[1]}: " in (ROOT / "Makefile").read_text("utf-8")
     if words[:2] == ["pip", "install"]:
         extras = re.findall(r"^\.\[(.*)\]$", words[2])
         known = metadata.metadata("edge-app").get_all("Provides-Extra") or []
         return set(extras[0].split(",")) <= set(known) if extras else "==" in words[2]
-    return any((ROOT / word).is_file() for word in words if word.startswith("tools/"))
+    return any((ROOT / word).exists() for word in words if word.startswith(("tools/", "tests/")))
 
 
 MISSING = {
