@@ -7,7 +7,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 # What each extra is for stands in README.md, "Install".
-SIMPLEJPEG = 'simplejpeg>=1.7; platform_machine in "x86_64 aarch64 AMD64 arm64"'  # where it has wheels; see _jpeg.py
+SIMPLEJPEG = (
+    'simplejpeg>=1.7; platform_machine in "x86_64 aarch64 AMD64 arm64"'  # where it has wheels; see pictures/_libjpeg.py
+)
 EXTRAS = {
     "desktop": ["opencv-python>=4.6", SIMPLEJPEG],
     "headless": ["opencv-python-headless>=4.6", SIMPLEJPEG],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
+import itertools
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,35 +15,19 @@ from typing import Any
 
 import pytest
 
-from edge_app import commands
-from edge_app.settings import command_line
+from edge_app import commands, sources
+from edge_app.records import Frame
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "edge_app"
 README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+DOCUMENTS = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "tests" / "vm" / "README.md"]
 
 
 def blocks(text: str, language: str) -> list[str]:
     """Return the fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def readme_commands() -> list[list[str]]:
-    """Return the words of every `edge-app` command the README shows, without comments."""
-    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("edge-app ")]
-
-
-@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
-def test_readme_commands_are_commands(words: list[str]) -> None:
-    """Every command in the README is accepted as it stands: command, flags and values."""
-    name, kind, given = command_line.parse(words)
-    assert name in commands.COMMANDS
-    command_line.settle(name, kind, given)
-
-
-def test_readme_shows_a_dozen_commands() -> None:
-    """The search above finds what it is to check."""
-    assert len(readme_commands()) >= 10
 
 
 def test_the_command_reference_is_complete() -> None:
@@ -52,7 +38,7 @@ def test_the_command_reference_is_complete() -> None:
 
 def test_readme_links_lead_somewhere() -> None:
     """Every relative link and picture of the README and CONTRIBUTING exists."""
-    for text in (README, (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
+    for text in (README, CONTRIBUTING):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (ROOT / target).exists(), target
 
@@ -64,13 +50,97 @@ def test_make_lists_its_targets() -> None:
         assert f"make {target} " in listed
 
 
-def test_the_recipe_for_a_camera_is_a_source(tmp_path: Path) -> None:
-    """The file in "Add a camera in one file" compiles, imports what exists, and defines what a source must."""
-    recipe = blocks((ROOT / "CONTRIBUTING.md").read_text("utf-8"), "python")[0]
-    defined = {node.name for node in ast.parse(recipe).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assert "connect" in defined
-    (tmp_path / "thermal.py").write_text(recipe)
-    subprocess.run([sys.executable, "-c", "import thermal"], cwd=tmp_path, check=True)
+DEVICE = """
+
+class Sensor:
+    def __init__(self):
+        import threading
+
+        self.next_one = threading.Event()
+
+    def grey(self):
+        import numpy as np
+
+        self.next_one.wait(0.01)  # a hundred pictures a second
+        return np.zeros((24, 32), np.uint8)
+"""
+
+
+def test_the_recipe_for_a_camera_is_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file in "Add a camera in one file", given a device, is found by its name, opened, read and closed."""
+    recipe = blocks(CONTRIBUTING, "python")[0]
+    assert recipe.count("= ...") == 1, "the device is all that is left open"
+    (tmp_path / "thermal.py").write_text(recipe.replace("= ...", "= Sensor()") + DEVICE)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    assert "thermal" in sources.names()
+    request = sources.Request()
+    source = sources.connect("thermal:1", request)
+    try:
+        frames = list(itertools.islice(source, 3))
+    finally:
+        request.stop.set()
+        source.close()
+        sys.modules.pop("edge_app.sources.thermal")
+    assert source.name == "thermal:1"
+    assert source.is_live
+    for frame in frames:
+        assert isinstance(frame, Frame)
+        assert frame.picture.rgb().shape == (24, 32, 3)
+    assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
+
+
+def shown_tree() -> list[str]:
+    """Return the paths below edge_app/ of the tree in CONTRIBUTING, folders with a slash at their end."""
+    (tree,) = (block for block in blocks(CONTRIBUTING, "text") if block.startswith("edge_app/"))
+    paths, room = [], ""
+    for line in tree.splitlines()[1:]:
+        indent, name, words = re.fullmatch(r"( +)(\S+) +(\S.*)", line).groups()  # type: ignore[union-attr]
+        assert len(words.split()) >= 2, line
+        room = name if len(indent) == 2 else room
+        paths.append(name if len(indent) == 2 else room + name)
+    return paths
+
+
+def real_tree() -> list[str]:
+    """Return the modules and folders of edge_app/, two levels deep."""
+    top = ROOT / "edge_app"
+    folders = [path.parent for path in top.glob("*/__init__.py")]
+    below = [path for folder in folders for path in sorted(folder.iterdir())]
+    found = [*top.glob("*.py"), *folders, *(path for path in below if path.name != "__init__.py")]
+    return [
+        f"{path.relative_to(top)}{'/' * path.is_dir()}"
+        for path in found
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+
+
+def test_the_tree_is_the_package() -> None:
+    """CONTRIBUTING names every room and module that there is, once, and none that there is not."""
+    shown = shown_tree()
+    assert len(shown) == len(set(shown))
+    assert set(shown) - set(real_tree()) == set(), "gone from the package"
+    assert set(real_tree()) - set(shown) == set(), "missing in the tree"
+
+
+FILE = re.compile(r"[` (]((?:tests|tools|docs|systemd|edge_app|pictures|sources|train)/[\w/.-]*\.\w+)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_documents_name_exist(document: Path) -> None:
+    """Every file of this repository that a document names in its text or in a command is there."""
+    named = set(FILE.findall(document.read_text("utf-8")))
+    to_be_written = {"edge_app/sources/thermal.py"}
+    missing = [name for name in named - to_be_written if not any((top / name).exists() for top in (ROOT, PACKAGE))]
+    assert missing == []
+
+
+def test_files_are_found_in_text_and_commands() -> None:
+    """The search above sees names between backticks, in links and in commands."""
+    assert FILE.findall("see `docs/x.schema.json`, [y](tests/y.py)\npython tools/z.py") == [
+        "docs/x.schema.json",
+        "tests/y.py",
+        "tools/z.py",
+    ]
 
 
 def notebook_cells() -> list[dict[str, Any]]:
@@ -89,10 +159,38 @@ def test_the_notebook_shows_no_pictures_of_the_data_set() -> None:
             assert cell in marked
 
 
-def test_the_notebook_compiles() -> None:
-    """Every cell is Python, and imports only what exists."""
-    for cell in notebook_cells():
-        for node in ast.walk(ast.parse("".join(cell["source"]))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edge_app"):
-                path = ROOT / (node.module or "").replace(".", "/")
-                assert path.with_suffix(".py").exists() or path.is_dir(), node.module
+def edge_app_names() -> dict[str, set[str]]:
+    """Return the modules of edge_app that the notebook imports from or reaches into, and what it wants of each."""
+    wanted: dict[str, set[str]] = {}
+    modules: dict[str, str] = {}
+    nodes = [node for cell in notebook_cells() for node in ast.walk(ast.parse("".join(cell["source"])))]
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "edge_app":
+            for alias in node.names:
+                wanted.setdefault(str(node.module), set()).add(alias.name)
+                modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and is_module(modules, node.value.id):
+            wanted.setdefault(modules[node.value.id], set()).add(node.attr)
+    return wanted
+
+
+def is_module(modules: dict[str, str], name: str) -> bool:
+    """Say whether a name of the notebook stands for a module."""
+    if name not in modules:
+        return False
+    path = ROOT / modules[name].replace(".", "/")
+    return path.with_suffix(".py").exists() or path.is_dir()
+
+
+@pytest.mark.parametrize("module", sorted(edge_app_names()))
+def test_the_notebook_uses_what_exists(module: str) -> None:
+    """Every name that the lesson imports from edge_app, and every function it calls of a module, is there."""
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("edge_app"):
+            raise
+        pytest.skip(f"{error.name} is not installed")
+    for name in edge_app_names()[module]:
+        assert hasattr(found, name) or importlib.util.find_spec(f"{module}.{name}"), f"{module} has no {name}"

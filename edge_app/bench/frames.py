@@ -21,6 +21,7 @@ from edge_app.records import DEFAULT_FPS, Frame, Outage, Picture, Pixels
 from edge_app.sources import Closeable, folder
 from edge_app.sources.synthetic import to_yuyv
 from edge_app.sources.synthetic.film import Film
+from edge_app.system.wording import counted
 
 Kind = Literal["jpeg", "yuyv", "rgb"]
 
@@ -77,7 +78,7 @@ def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
             continue
     if not found:
         raise DataError(f"no pictures to measure on in {where}", "name a folder of photographs")
-    return of_pictures(f"{len(found)} pictures of {where}", found, kind, size_px)
+    return of_pictures(f"{counted(len(found), 'picture')} of {where}", found, kind, size_px)
 
 
 def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:

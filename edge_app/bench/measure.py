@@ -23,6 +23,7 @@ from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
 from edge_app.sinks import Sink
 from edge_app.sources import Source
+from edge_app.system.wording import counted
 
 TURN = 120  # frames: two rounds of a reel
 WARM_UP = 20  # frames at the beginning of each turn, which do not count
@@ -110,7 +111,9 @@ def through_pipeline(
             wall_s, cpu_s, dropped = time.perf_counter(), time.process_time(), source.dropped
         durations = {stage: values[WARM_UP:] for stage, values in stages.milliseconds().items()}
         if not len(durations[TOTAL]):
-            raise DataError(f"{source.name} ended after {stages.count} frames", f"choose one with more than {WARM_UP}")
+            raise DataError(
+                f"{source.name} ended after {counted(stages.count, 'frame')}", f"choose one with more than {WARM_UP}"
+            )
         return Turn(durations, cpu_s - warm.cpu_s, wall_s - warm.wall_s, dropped - warm.dropped)
 
     return way

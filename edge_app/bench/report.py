@@ -16,6 +16,7 @@ from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.metering import STAGES, TOTAL
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 SCHEMA_VERSION = 2
 NOISE = 0.03  # Two runs on a quiet machine differ by so much, whatever their own spread.
@@ -84,7 +85,8 @@ def to_text(report: Report) -> Iterator[str]:
     """Yield the lines of the tables."""
     machine = report.machine
     yield report.title
-    yield f"{machine.board}, {machine.processor}, {machine.cores} cores, governor {machine.governor or 'unknown'}"
+    cores = counted(machine.cores, "core")
+    yield f"{machine.board}, {machine.processor}, {cores}, governor {machine.governor or 'unknown'}"
     yield ", ".join([f"{name} {version}" for name, version in machine.versions.items()])
     yield f"{report.runtime}; {_states(report.before, report.after)}"
     for doubt in report.doubts:

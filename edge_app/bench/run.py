@@ -34,6 +34,7 @@ from edge_app.sources import Request as SourceRequest
 from edge_app.sources import Source
 from edge_app.system import process
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,8 @@ def bench(request: Request, progress: Progress) -> Report:
         request = replace(request, sizes_px=(DEFAULT_SIZE_PX,))
     _refuse_contradictions(request)
     if max(request.threads) > about.cores:
-        log.warning("%d threads on %d cores: they wait for each other", max(request.threads), about.cores)
+        threads, cores = counted(max(request.threads), "thread"), counted(about.cores, "core")
+        log.warning("%s on %s: they wait for each other", threads, cores)
     models = {name: store.read(name, request.labels) for name in request.models}
     cases = list(_cases(request, models))
     hashes = {name: model.sha256 for name, model in models.items()}

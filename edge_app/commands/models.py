@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge_app.commands import output
 from edge_app.commands._model import accuracies, load
 from edge_app.errors import EXIT_OK
+from edge_app.system.wording import counted
 
 if TYPE_CHECKING:
     from edge_app.model.card import Card
@@ -58,7 +59,10 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
             ),
             ("temperature", f"{card.temperature:.3f}"),
             ("thresholds", f"named from {card.thresholds.enter:.2f}, kept down to {card.thresholds.leave:.2f}"),
-            ("training", f"{card.training.recipe}, {card.training.epochs} epochs, seed {card.training.seed}"),
+            (
+                "training",
+                f"{card.training.recipe}, {counted(card.training.epochs, 'epoch')}, seed {card.training.seed}",
+            ),
             ("self-test", f"possible on {card.golden.kernels}"),
             ("license", card.license),
             ("sha256", card.file.sha256),
@@ -66,7 +70,7 @@ def _print_model(classifier: Classifier, card: Card | None) -> None:
     rows += [
         ("labels", ", ".join(classifier.labels)),
         ("runtime", classifier.runtime),
-        ("delegated", f"{delegation} operators run in XNNPACK" if delegation else "unknown"),
+        ("delegated", f"{delegation.operators} run in XNNPACK" if delegation else "unknown"),
     ]
     for name, value in rows:
         print(f"{name:<12} {value}")
@@ -78,7 +82,7 @@ def verify(settings: ModelsVerify, stop: threading.Event) -> int:
 
     classifier = load(settings, stop)
     card = classifier.card
-    print(f"{classifier.name}: loads and runs on {classifier.runtime}, {len(classifier.labels)} labels")
+    print(f"{classifier.name}: loads and runs on {classifier.runtime}, {counted(len(classifier.labels), 'label')}")
     if card is None:
         print("no card: nothing to check its checksum and self-test against")
         return EXIT_OK

@@ -21,6 +21,7 @@ from edge_app.pictures import preprocess
 from edge_app.pictures.array import ArrayPicture
 from edge_app.records import LabelledPictures, Pixels
 from edge_app.sources import folder
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> La
     top = where / part if parts else where
     names = _label_folders(top)
     if len(names) < 2:
-        raise DataError(f"{top} holds {len(names)} folders", "add a folder for each label, at least two")
+        raise DataError(f"{top} holds {counted(len(names), 'folder')}", "add a folder for each label, at least two")
     of_class = [_read_class(top / name, shape) for name in names]
     labels = np.concatenate([np.full(len(pictures), label) for label, pictures in enumerate(of_class)])
     return LabelledPictures(np.concatenate(of_class), labels.astype(np.int64), tuple(names))
@@ -144,7 +145,7 @@ def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
         except PictureError as error:
             log.warning("%s left out: %s", path, error)
     if not read:
-        found = f"none of its {len(paths)} pictures can be read" if paths else "it holds no pictures"
+        found = f"none of its {counted(len(paths), 'picture')} can be read" if paths else "it holds no pictures"
         raise DataError(f"label {top.name!r} has nothing to show: {found} ({top})", f"add pictures ({_suffixes()})")
     return np.stack(read)
 

@@ -18,6 +18,7 @@ from edge_app import __version__
 from edge_app.errors import ConfigError, EdgeAppError, ModelRefused, one_line
 from edge_app.settings import layers, sections
 from edge_app.system import board, children
+from edge_app.system.wording import counted
 
 if TYPE_CHECKING:  # Nothing here may need numpy to be imported: it may be what is broken.
     from edge_app.sources import Source
@@ -159,7 +160,8 @@ def _self_test(classifier: Any, name: str) -> Finding:
     if outcome.worst_steps is None:
         remedy = f"'edge-app models verify {name}' on ai-edge-litert, with XNNPACK, can compare them"
         return Finding("model", "warning", f"{name}: checksum matches its card; {outcome}", remedy)
-    said = f"{name}: checksum and self-test match its card ({outcome.worst_steps} steps off on {outcome.kernels})"
+    steps = counted(outcome.worst_steps, "step")
+    said = f"{name}: checksum and self-test match its card ({steps} off on {outcome.kernels})"
     return Finding("model", "ok", said)
 
 
@@ -175,12 +177,13 @@ def _delegation(classifier: Any, wanted: str) -> Finding:
         return Finding(
             "delegate",
             "warning" if is_expected else "problem",
-            f"XNNPACK runs none of the {found.total} operators on {classifier.runtime}: several times slower",
+            f"XNNPACK runs none of the {counted(found.total, 'operator')} on {classifier.runtime}: "
+            "several times slower",
             "pip install ai-edge-litert",
         )
     state: State = "ok" if found.delegated == found.total else "warning"
     remedy = None if state == "ok" else "an int8 model of common layers runs in it as a whole: see docs/training.md"
-    return Finding("delegate", state, f"XNNPACK runs {found} operators on {classifier.runtime}", remedy)
+    return Finding("delegate", state, f"XNNPACK runs {found.operators} on {classifier.runtime}", remedy)
 
 
 def camera(patient: Patient) -> Iterator[Finding]:

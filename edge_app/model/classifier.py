@@ -17,6 +17,7 @@ from edge_app.model.store import Model, read
 from edge_app.model.tensors import DTYPES, input_range, input_shape, input_table
 from edge_app.model.trial import try_in_child
 from edge_app.records import Pixels, Scores
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 # Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
@@ -27,7 +28,7 @@ class Classifier:
     """One model, loaded and ready.
 
     Args:
-        model: from `model_card.read`; one that no card vouches for is tried in a child process first.
+        model: from `store.read`; one that no card vouches for is tried in a child process first.
         options: how to run it.
         stop: set to give the trial up.
 
@@ -67,7 +68,10 @@ class Classifier:
         bits, dtype = np.arange(256, dtype=np.uint8), self._output["dtype"]
         self._reals = self._as_logits(bits.view(dtype)) if np.dtype(dtype).itemsize == 1 else None
         log.info(
-            "%s: %s, XNNPACK runs %s operators", model.name, self.runtime, self.delegation or "an unknown number of"
+            "%s: %s, XNNPACK runs %s",
+            model.name,
+            self.runtime,
+            self.delegation.operators if self.delegation else "an unknown number of operators",
         )
         if options.delegate == "xnnpack" and self.delegation is not None and self.delegation.delegated == 0:
             log.warning(
@@ -122,7 +126,7 @@ def _dequantised(output: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArr
 
 
 def golden_patch(shape: tuple[int, int]) -> Pixels:
-    """Return the formula picture of the self-test, (height, width, 3) uint8. See `model_card.Golden`."""
+    """Return the formula picture of the self-test, (height, width, 3) uint8. See `card.Golden`."""
     count = shape[0] * shape[1] * 3
     return ((np.arange(count) * 37 + 11) % 256).astype(np.uint8).reshape(*shape, 3)
 
@@ -130,7 +134,7 @@ def golden_patch(shape: tuple[int, int]) -> Pixels:
 def _only(details: list[dict[str, Any]], what: str, model: Model) -> dict[str, Any]:
     if len(details) != 1:
         raise ModelRefused(
-            f"{model.path} has {len(details)} {what}s", f"choose an image classifier, which has one {what}"
+            f"{model.path} has {counted(len(details), what)}", f"choose an image classifier, which has one {what}"
         )
     found = details[0]
     if found["dtype"] not in DTYPES:
@@ -151,7 +155,7 @@ def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
         )
     if classes != len(model.labels):
         raise ModelRefused(
-            f"{model.path} has {classes} outputs, but {len(model.labels)} labels are given",
+            f"{model.path} has {counted(classes, 'output')}, but {counted(len(model.labels), 'label')} are given",
             f"name {classes} with --labels FILE, one a line",
         )
     return model.labels
@@ -163,7 +167,7 @@ def load(
     options: Options = Options(),
     stop: threading.Event | None = None,
 ) -> Classifier:
-    """Read, check and load a model. See `model_card.read` and `Classifier` for the errors."""
+    """Read, check and load a model. See `store.read` and `Classifier` for the errors."""
     from pathlib import Path
 
     return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,12 +11,16 @@ from typing import Any, Literal
 
 from edge_app.errors import DependencyMissing, ModelRefused, one_line
 from edge_app.model.store import Model
+from edge_app.system import stderr
+from edge_app.system.wording import counted
 
 RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 DelegateName = Literal["xnnpack", "none"]
 
 _EXPORT_AGAIN = "export the model again for this runtime, or choose another with --model"
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+# "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." and its kin; warnings and errors begin with another word.
+_CHATTER = re.compile(rb"INFO: .*TensorFlow Lite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,11 @@ class Delegation:
         """Return it as "7/7"."""
         return f"{self.delegated}/{self.total}"
 
+    @property
+    def operators(self) -> str:
+        """Return it with its noun: "7/7 operators"."""
+        return counted(self.total, "operator", str(self))
+
 
 def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
     """Import a runtime and return its package's name and its interpreter module.
@@ -72,16 +82,19 @@ def version_of(runtime: ModuleType) -> str:
 def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
     """Make the runtime's interpreter for a model, its tensors allocated.
 
+    What the runtime says of its progress is kept from standard error; its warnings and errors are not.
+
     Raises:
         ModelRefused: the file does not load.
     """
     resolvers = module.OpResolverType
     resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if options.delegate == "none" else resolvers.AUTO
     try:
-        interpreter = module.Interpreter(
-            model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
-        )
-        interpreter.allocate_tensors()
+        with stderr.without_lines(_CHATTER):
+            interpreter = module.Interpreter(
+                model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelRefused(f"{model.path} does not load: {one_line(error)}", _EXPORT_AGAIN) from error
     return interpreter

@@ -15,6 +15,7 @@ from edge_app.model.card import Golden
 from edge_app.model.classifier import Classifier, golden_patch
 from edge_app.model.runtime import Delegation, Options
 from edge_app.model.store import Model
+from edge_app.system.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Outcome:
         """Return it as half a sentence."""
         if self.worst_steps is None:
             return f"no self-test: the card holds no outputs of {self.kernels}"
-        return f"self-test: outputs differ by at most {self.worst_steps} steps from the card's for {self.kernels}"
+        steps = counted(self.worst_steps, "step")
+        return f"self-test: outputs differ by at most {steps} from the card's for {self.kernels}"
 
 
 def check(classifier: Classifier, golden: Golden) -> Outcome:
@@ -47,7 +49,8 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
     for output in (golden.output, golden.output_plain):
         if output is not None and len(output) != len(found):
             raise ModelRefused(
-                f"the card of {classifier.path} holds {len(output)} golden outputs, but the model has {len(found)}",
+                f"the card of {classifier.path} holds {counted(len(output), 'golden output')}, "
+                f"but the model has {len(found)}",
                 "restore the card that came with the model",
             )
     kernels = _in_words(classifier.delegation)
@@ -58,7 +61,7 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
     if worst > golden.tolerance:
         raise ModelRefused(
             f"{classifier.path}: self-test failed: outputs of {classifier.runtime} on {kernels} differ from the card's "
-            f"by up to {worst} steps (allowed {golden.tolerance})",
+            f"by up to {counted(worst, 'step')} (allowed {golden.tolerance})",
             _remedy(classifier, golden),
         )
     return Outcome(kernels, worst)
@@ -102,7 +105,7 @@ def _in_words(delegation: Delegation | None) -> str:
         return "plain kernels"
     if delegation.delegated == delegation.total:
         return "XNNPACK"
-    return f"XNNPACK for {delegation} operators"
+    return f"XNNPACK for {delegation.operators}"
 
 
 def _remedy(classifier: Classifier, golden: Golden) -> str:

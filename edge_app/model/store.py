@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ def _read_card(path: Path) -> Card | None:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ModelRefused(
-            f"model card {path} is wrong in {error.error_count()} places, first {place}: {first['msg']}",
+            f"model card {path} is wrong in {counted(error.error_count(), 'place')}, first {place}: {first['msg']}",
             "'edge-app models show' prints what a card looks like",
         ) from error
 

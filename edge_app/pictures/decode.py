@@ -9,6 +9,7 @@ from edge_app.pictures import _libjpeg
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import START_OF_IMAGE, whole_jpeg
 from edge_app.records import Picture
+from edge_app.system.wording import counted
 
 
 def decode_file(data: bytes) -> Picture:
@@ -23,7 +24,7 @@ def decode_file(data: bytes) -> Picture:
     decoded = _libjpeg.decode_any(encoded) if data else None
     if decoded is None:
         raise PictureError(
-            f"{len(data)} bytes that start with {data[:4]!r} are no picture OpenCV can read",
+            f"{counted(len(data), 'byte')} that start with {data[:4]!r} are no picture OpenCV can read",
             "convert it to JPEG or PNG",
         )
     return ArrayPicture(decoded, "bgr")

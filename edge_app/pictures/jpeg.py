@@ -18,6 +18,7 @@ from edge_app.pictures import _libjpeg
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.halving import whole_factor
 from edge_app.records import Box, Pixels
+from edge_app.system.wording import counted
 
 START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # ITU T.81, table B.1
 
@@ -53,7 +54,7 @@ class JpegPicture:
         scale = next(scale for scale in _libjpeg.SCALES if scale <= factor)
         decoded = _libjpeg.decode(self._data, scale, self._header.stored_px, self._header.is_upright)
         if decoded is None:
-            raise PictureError(f"a JPEG of {len(self._data)} bytes cannot be decoded")
+            raise PictureError(f"a JPEG of {counted(len(self._data), 'byte')} cannot be decoded")
         return ArrayPicture(decoded).rgb(_scaled(full, scale, decoded.shape), min_side_px)
 
 
@@ -84,7 +85,7 @@ def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES)
     is_framed = end >= 0 and data.data[:2].tobytes() == START_OF_IMAGE
     picture = JpegPicture(data) if is_framed else None
     if picture is None or start + end < picture.header_bytes:
-        raise PictureError(f"a torn JPEG of {len(data)} bytes: its end or its beginning is cut off")
+        raise PictureError(f"a torn JPEG of {counted(len(data), 'byte')}: its end or its beginning is cut off")
     return picture
 
 
@@ -129,7 +130,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
     """
     head = data.data
     if head[:2].tobytes() != START_OF_IMAGE:
-        raise PictureError(f"not a JPEG: {len(data)} bytes that start with {bytes(head[:4])!r}")
+        raise PictureError(f"not a JPEG: {counted(len(data), 'byte')} that start with {bytes(head[:4])!r}")
     at, orientation = 2, 1
     while at + 9 <= len(head):
         marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
@@ -141,7 +142,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
         if marker == 0xE1 and orientation == 1:
             orientation = exif_orientation(bytes(head[at + 4 : at + 2 + length]))
         at += 1 if marker == 0xFF else 2 + length
-    raise PictureError(f"a JPEG of {len(data)} bytes ends before its frame header")
+    raise PictureError(f"a JPEG of {counted(len(data), 'byte')} ends before its frame header")
 
 
 # Start-of-frame markers; C4, C8 and CC mean something else (T.81 table B.1).

@@ -18,6 +18,7 @@ from edge_app.service import building, environments
 from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
 from edge_app.system import files, v4l2
+from edge_app.system.wording import counted
 
 UNIT = "edge-app.service"
 DROP_IN = "edge-app-network.conf"
@@ -275,7 +276,7 @@ def describe(found: Mapping[str, str]) -> str:
         lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))
         lines.append("what it said last: journalctl -u edge-app -n 20")
     if found.get("NRestarts", "0") != "0":
-        lines.append(f"restarted {found['NRestarts']} times since it was started")
+        lines.append(f"restarted {counted(int(found['NRestarts']), 'time')} since it was started")
     lines.append("starts at boot" if found.get("UnitFileState") == "enabled" else "does not start at boot")
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Picture, Result
 from edge_app.sinks import Guard
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def describe(result: Result, last_minute: Mapping[str, Sequence[float]]) -> str:
     if verdict.state == "outage":
         return f"{DEGRADED}, no picture from {result.source}: {result.reason}"
     seen = verdict.label if verdict.label is not None else "unknown"
-    dropped = f", {result.dropped} frames dropped" if result.dropped else ""
+    dropped = f", {counted(result.dropped, 'frame')} dropped" if result.dropped else ""
     return f"{result.source}: {seen}, {result.fps:.1f} classifications/s{_times(last_minute)}{dropped}"
 
 

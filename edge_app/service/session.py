@@ -38,6 +38,7 @@ from edge_app.sinks import Request as SinkRequest
 from edge_app.sources import Request, Source
 from edge_app.system import process
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 log = logging.getLogger("edge_app")
 
@@ -175,10 +176,14 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
     log.warning(
-        "%s: %d frames classified, %d dropped, %d damaged", source.name, summary.frames, dropped, summary.damaged
+        "%s: %s classified, %d dropped, %d damaged",
+        source.name,
+        counted(summary.frames, "frame"),
+        dropped,
+        summary.damaged,
     )
     if summary.known:
-        log.warning("labelled %d of %d frames correctly", summary.agreed, summary.known)
+        log.warning("labelled %d of %s correctly", summary.agreed, counted(summary.known, "frame"))
     return EXIT_FAILED if is_failure else EXIT_OK
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edge_app.records import Picture, Result
 from edge_app.sinks._contract import Sink
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Guard:
         """Close the sink, and say how much was lost if anything was."""
         self._attempt(self._sink.close)
         if self.failures:
-            log.warning("%s: failed %d times", self.name, self.failures)
+            log.warning("%s: failed %s", self.name, counted(self.failures, "time"))
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:

@@ -20,6 +20,7 @@ from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Box, Picture, Pixels
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,8 @@ def _acquire(number: int, factory: Any) -> Any:
     count = len(factory.global_camera_info())
     if number >= count:
         raise SourceError(
-            f"picamera:{number} does not exist: picamera2 sees {count} cameras", "check the cable and rpicam-hello"
+            f"picamera:{number} does not exist: picamera2 sees {counted(count, 'camera')}",
+            "check the cable and rpicam-hello",
         )
     try:
         return factory(number)

@@ -21,6 +21,7 @@ from edge_app.sources import folder
 from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,9 @@ class VideoSource(Closeable):
     def _report_end(self) -> None:
         read = self._index + 1
         if read < CUT_OFF_BELOW * self._expected and not self._is_ended:
-            log.warning("%s ends after %d of %d frames: the file is cut off", self._path, read, self._expected)
+            log.warning(
+                "%s ends after %d of %s: the file is cut off", self._path, read, counted(self._expected, "frame")
+            )
         self._is_ended = True
 
 

@@ -28,6 +28,7 @@ from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system import v4l2
 from edge_app.system.masking import masked
+from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Webcam(Camera):
         return f"webcam:{path}"
 
     def read(self) -> Capture | None:
-        """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `_opencv`)."""
+        """Take the next buffer. OpenCV gives up on a stalled camera after 2 s (see `pictures.opencv`)."""
         capture = self._grabbed()
         captured_s = _captured_s(capture)
         is_good, buffer = capture.retrieve()
@@ -175,9 +176,11 @@ class Webcam(Camera):
         """Return a buffer as (H, W, 2), unless it is none of a picture of the size granted."""
         width, height = self._size_px
         if buffer.size < 2 * width * height:
-            raise PictureError(f"a short YUYV buffer: {buffer.size} bytes instead of {2 * width * height}")
+            raise PictureError(f"a short YUYV buffer: {counted(buffer.size, 'byte')} instead of {2 * width * height}")
         if self._buffer_bytes and buffer.size != self._buffer_bytes:
-            raise PictureError(f"buffers have grown from {self._buffer_bytes} to {buffer.size} bytes: another size?")
+            raise PictureError(
+                f"buffers have grown from {self._buffer_bytes} to {counted(buffer.size, 'byte')}: another size?"
+            )
         pairs = buffer.reshape(-1)[: 2 * width * height].reshape(height, width, 2)
         # No scene has zeros for colour everywhere: a buffer that the driver never filled, seen as green.
         if not pairs[::_SAMPLED, ::_SAMPLED, 1].any() and not pairs[..., 1].any():

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_app.errors import DataError
 from edge_app.records import LabelledPictures
+from edge_app.system.wording import counted
 
 SPLIT_SEED = 10
 HELD_OUT = 0.05
@@ -37,7 +38,8 @@ def divide(whole: LabelledPictures) -> Split:
     for name, indices in zip(whole.names, of_class, strict=True):
         if len(indices) < 2:
             raise DataError(
-                f"class {name!r} has {len(indices)} pictures", "one to learn from and one to check on are needed"
+                f"class {name!r} has {counted(len(indices), 'picture')}",
+                "one to learn from and one to check on are needed",
             )
     held_out = np.sort(np.concatenate([indices[: max(1, round(HELD_OUT * len(indices)))] for indices in of_class]))
     return Split(whole.at(np.setdiff1d(order, held_out)), whole.at(held_out))

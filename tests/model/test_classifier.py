@@ -6,6 +6,8 @@ import importlib.util
 import logging
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from edge_app.model import classifier, runtime, store
 from edge_app.model.classifier import Classifier
 from edge_app.model.runtime import Options
 from tests.conftest import DATA
+from tests.results import edge_app
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers" / "mlperf_tiny"
 PICTURE = np.random.default_rng(5).integers(0, 256, (4, 6, 3), np.uint8)
@@ -62,6 +65,34 @@ def test_probabilities_are_recognised(name: str, error: float) -> None:
     scores = tiny(name).scores(PICTURE)
     again = np.exp(scores) / np.exp(scores).sum()
     assert np.abs(again - powers / powers.sum()).max() <= error
+
+
+def test_the_runtime_does_not_chat(tmp_path: Path) -> None:
+    """A table comes alone: nothing that the runtime says of its progress stands on stderr."""
+    done = edge_app(tmp_path, "models", "show", "cifar10-nano")
+    assert done.returncode == 0
+    if HAS_LITERT:
+        assert done.stderr == ""
+    assert "INFO" not in done.stderr
+
+
+def test_errors_of_the_runtime_are_shown() -> None:
+    """What native code writes to stderr while a model loads arrives, but for the runtime's own chatter."""
+    program = """
+import ctypes
+from edge_app.model import runtime, store
+package, real = runtime.import_runtime("auto")
+class Module:
+    OpResolverType = real.OpResolverType
+    def Interpreter(**details):
+        text = b"ERROR: no room for the tensors\\n"
+        ctypes.CDLL(None).write(2, text, len(text))
+        return real.Interpreter(**details)
+runtime.load_interpreter(Module, store.read("cifar10-nano"), runtime.Options())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "ERROR: no room for the tensors\n" in done.stderr
+    assert "INFO" not in done.stderr
 
 
 def test_threads_do_not_change_scores() -> None:

@@ -218,5 +218,5 @@ def test_an_old_card_can_be_brought_up_to_date(copied: Copier) -> None:
 def test_the_outcome_in_words() -> None:
     """One half of a sentence, whichever way it went."""
     passed = self_test.Outcome("XNNPACK", 1)
-    assert str(passed) == "self-test: outputs differ by at most 1 steps from the card's for XNNPACK"
+    assert str(passed) == "self-test: outputs differ by at most 1 step from the card's for XNNPACK"
     assert str(replace(passed, worst_steps=None)) == "no self-test: the card holds no outputs of XNNPACK"

@@ -22,6 +22,7 @@ from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Result, Verdict
 from edge_app.sinks import Guard, Request, log
 from edge_app.sinks.log._syncer import Syncer
+from edge_app.system.wording import counted
 from tests.conftest import ROOT
 from tests.full_disk import largest_file
 from tests.results import OK, OUTAGE, UNKNOWN, result
@@ -191,7 +192,7 @@ def test_a_torn_line_is_cut_off(length: int, zeros: int, tmp_path: Path, caplog:
     sink = opened(path)
     sink.emit(result(frame=2), None)
     assert frames(path) == [1, 2]
-    assert f"ended in half a line ({length + zeros} bytes" in caplog.text
+    assert f"ended in half a line ({counted(length + zeros, 'byte')}, lost power?)" in caplog.text
 
 
 @pytest.mark.parametrize("room", [1, 100, 250])

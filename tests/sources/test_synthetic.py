@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from edge_app.pictures.oriented import OrientedPicture
 from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import LABELS, Frame
 from edge_app.sources import LiveSource, Request, synthetic
-from edge_app.sources.synthetic.film import NOISE_LEVELS, SCENE_S, Film
+from edge_app.sources.synthetic.film import NOISE_LEVELS, OPENERS, SCENE_S, Film
 from tests.clocks import FakeClock
+from tests.results import edge_app
 
 SIZE_PX = (160, 120)
 INTERVAL_S = 0.1
@@ -94,6 +97,23 @@ def test_truth_changes_every_four_seconds_and_covers_all_labels() -> None:
     assert [length for _, length in runs] == [20] * 20
     assert sorted(label for label, _ in runs[:10]) == sorted(LABELS)
     assert truths[:200] == truths[200:]
+
+
+@pytest.mark.parametrize("size", ["160x120", "320x240", "640x480"])
+@pytest.mark.parametrize("model", ["cifar10-base", "cifar10-nano"])
+def test_the_first_second_is_labelled_with_its_truth(model: str, size: str, tmp_path: Path) -> None:
+    """A newcomer's first labels are right: every frame of the first second, whichever mode is chosen."""
+    words = ("--model", model, "--size", size, "--frames", "30", "--preview", "none", "--log", "-")
+    done = edge_app(tmp_path, "run", "--source", "synthetic:free", *words)
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) == 30, done.stderr
+    assert [result["label"] for result in results] == [result["truth"] for result in results]
+
+
+def test_every_seed_begins_with_an_opener() -> None:
+    """Other seeds begin with what the models know well, too, and not all with the same."""
+    first = {Film(seed, (32, 32), 1.0).truth(0) for seed in range(30)}
+    assert first == set(OPENERS)
 
 
 def test_scenes_can_be_told_apart() -> None:

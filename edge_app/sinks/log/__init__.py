@@ -19,6 +19,7 @@ from edge_app.sinks.log._choosing import Chooser
 from edge_app.sinks.log._ledger import Ledger
 from edge_app.sinks.log._syncer import Syncer
 from edge_app.sinks.log.fields import to_json
+from edge_app.system.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Log:
             raise
         if torn:
             self._ledger.torn(torn)
-            logger.warning("%s ended in half a line (%d bytes, lost power?); cut off", self._path, torn)
+            logger.warning("%s ended in half a line (%s, lost power?); cut off", self._path, counted(torn, "byte"))
         return descriptor
 
     def _write(self, line: bytes) -> None:

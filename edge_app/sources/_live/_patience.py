@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from edge_app.errors import CameraHung
 from edge_app.records import Outage
+from edge_app.system.wording import counted
 
 OUTAGE_PERIOD_S = 1.0
 STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
@@ -134,7 +135,7 @@ class Patience:
         with self._lock:
             if self._is_given_up:
                 raise CameraHung(
-                    f"{name}: opened {self._failures} times without a picture ({self._reason})", _NEW_PROCESS
+                    f"{name}: opened {counted(self._failures, 'time')} without a picture ({self._reason})", _NEW_PROCESS
                 )
             if self._is_dead:
                 raise CameraHung(f"{name}: the capture thread has ended by itself", "please report this as a bug")

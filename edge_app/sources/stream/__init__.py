@@ -1,4 +1,4 @@
-"""Network cameras by URL: `rtsp://...`, `http://...`. How they are read is in `_network`."""
+"""Network cameras by URL: `rtsp://...`, `http://...`. `_camera` says how each is read."""
 
 from __future__ import annotations
 

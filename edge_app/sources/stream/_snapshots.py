@@ -14,6 +14,7 @@ from edge_app.sources._live import Capture
 from edge_app.sources.stream._address import Address
 from edge_app.sources.stream._http import NETWORK_TIMEOUT_S, fetch, receive
 from edge_app.sources.stream._multipart import MAX_PART_BYTES
+from edge_app.system.wording import counted
 
 POLL_S = 0.25
 SNAPSHOT_FPS = 1.0  # Also the slowest: `_live` takes a camera that is silent for 2 s to be lost.
@@ -60,5 +61,5 @@ class Snapshots:
                     raise
                 break  # Without a Content-Length the end of the connection is the end of the picture.
             if len(data) > MAX_PART_BYTES or self._clock() > deadline_s:
-                raise CameraLost(f"the server needs too long for a picture ({len(data)} bytes so far)")
+                raise CameraLost(f"the server needs too long for a picture ({counted(len(data), 'byte')} so far)")
         return bytes(data)

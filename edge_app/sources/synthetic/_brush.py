@@ -1,4 +1,4 @@
-"""Antialiased shapes on a transparent layer, and the light on them: what the subjects of `_scenes` are drawn with."""
+"""Antialiased shapes on a transparent layer, and the light on them: what the `_subjects` are drawn with."""
 
 from __future__ import annotations
 
