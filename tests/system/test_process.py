@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from edge_app import cli, commands, pipeline
 from edge_app.system import process
 from tests.conftest import DATA
 from tests.results import command, environment
+from tests.servers import HttpCamera
 
 END_S = 1.0  # What is promised.
 SLACK_S = 1.0  # What a busy machine may add.
@@ -209,16 +211,50 @@ def test_a_signal_while_an_unknown_model_is_tried(tmp_path: Path) -> None:
     """The trial of a model nobody vouches for, in a child process, is given up at once, and that is no failure."""
     model = ("--model", str(DATA / "mean_uint8.tflite"), "--labels", str(DATA / "rgb.txt"))
     with started(tmp_path, *RUN, "synthetic", *model) as process:
-        wait_until(lambda: has_children(process))
+        wait_until(lambda: bool(children(process)))
+        for child in children(process):
+            os.kill(child, signal.SIGSTOP)  # Frozen: the trial cannot have ended when the signal comes.
         code, took_s = end(process, signal.SIGTERM)
-    assert code == 0
+    assert (code, (tmp_path / "stderr").read_text().count("did not finish")) == (0, 0)
     assert took_s < END_S + SLACK_S
     check_left_behind(tmp_path)
 
 
-def has_children(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether a process has started another."""
-    return bool(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that a process has started and that run a program of their own by now."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    own = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    return [int(pid) for pid in found if Path(f"/proc/{pid}/cmdline").read_bytes() not in (b"", own)]
+
+
+@pytest.fixture
+def http_camera() -> Iterator[HttpCamera]:
+    """Serve pictures on loopback."""
+    camera = HttpCamera()
+    yield camera
+    camera.kill()
+
+
+def test_a_signal_while_a_camera_is_awaited(http_camera: HttpCamera, tmp_path: Path) -> None:
+    """A camera that takes the connection and is silent has not been opened: to give it up then is no failure."""
+    with started(tmp_path, *RUN, http_camera.url("/silent")) as process:
+        wait_until(lambda: bool(http_camera.links))
+        code, took_s = end(process, signal.SIGTERM)
+    assert code == 0
+    assert took_s < END_S + SLACK_S
+    assert " 0 frames classified" in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_run_that_is_stopped_has_not_failed(is_stopped: bool, http_camera: HttpCamera, tmp_path: Path) -> None:
+    """Without one whole picture a run has failed when its time is up, but not when somebody ended it before."""
+    words = [] if is_stopped else ["--duration", "1.5"]
+    with started(tmp_path, *RUN, http_camera.url("/damaged"), *words) as process:
+        if is_stopped:
+            wait_until(lambda: (tmp_path / "out.jsonl").exists() and (tmp_path / "out.jsonl").stat().st_size > 0)
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == (0 if is_stopped else 1)
+    assert " 0 frames classified" in (tmp_path / "stderr").read_text()
 
 
 @pytest.mark.parametrize("closed", [(0, 1), (1,), (2,), (0, 1, 2)])
