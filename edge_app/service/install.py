@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 from edge_app.errors import RunError, StartError
 from edge_app.service import building, environments
 from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
-from edge_app.system import files, v4l2
+from edge_app.system import files, shipped, v4l2
 
 UNIT = "edge-app.service"
 DROP_IN = "edge-app-network.conf"
@@ -132,7 +131,7 @@ def _look(places: Places) -> Before:
 
 def _put_in_place(order: Order, places: Places, folder: Path, stop: threading.Event) -> None:
     environments.switch(places.environment, folder)
-    files = resources.files("edge_app.systemd")
+    files = shipped.folder("systemd")
     if not places.settings.exists():
         _write(places.settings, files.joinpath("config.toml").read_bytes())
     _write(places.unit, files.joinpath(UNIT).read_bytes())
