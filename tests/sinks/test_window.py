@@ -95,6 +95,7 @@ def find_window(display: str, title: str) -> str:
     return found.stdout.split()[-1]
 
 
+@pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize(
     ("where", "reason"), [("", "no display here"), (":4711", "the display :4711 does not open a window")]
 )
