@@ -170,6 +170,7 @@ class PiCamera:
     """A picamera2 whose pictures are blue on the left and green on the right, at any size that is asked for."""
 
     asked: dict[str, Any]
+    delivered = copied = 0
     camera_properties = types.MappingProxyType({"ColorFilterArrangement": 0})
     camera_controls = types.MappingProxyType({"FrameDurationLimits": (1, 2, 3)})
 
@@ -193,12 +194,14 @@ class PiCamera:
         pass
 
     def capture_request(self, wait: float) -> PiCamera:
+        PiCamera.delivered += 1
         return self
 
     def get_metadata(self) -> dict[str, Any]:
         return {}
 
     def make_array(self, name: str) -> np.ndarray:
+        PiCamera.copied += 1
         width, height = PiCamera.asked[name]["size"]
         bgr = np.zeros((height, width, 3), np.uint8)
         bgr[:, : width // 2], bgr[:, width // 2 :] = BLUE[::-1], GREEN[::-1]
@@ -216,6 +219,7 @@ def pi_camera(monkeypatch: pytest.MonkeyPatch) -> type[PiCamera]:
     module = types.ModuleType("picamera2")
     module.Picamera2 = PiCamera  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
+    PiCamera.delivered = PiCamera.copied = 0
     return PiCamera
 
 
@@ -227,6 +231,32 @@ def test_a_crop_in_pixels_means_pixels_of_a_usual_size(
     ran = run("--source", "picamera", *colors(tmp_path), "--crop", crop, "--frames", "3", "--smoothing", "0")
     assert (ran.code, ran.labels) == (0, [label] * 3), ran.said
     assert pi_camera.asked["main"]["size"] == (640, 480)
+
+
+def test_a_crop_that_a_camera_can_never_have_is_refused(pi_camera: type[PiCamera], run: Run, tmp_path: Path) -> None:
+    """A camera's pictures will not grow: the first one ends the run, and what to try is said."""
+    ran = run("--source", "picamera", *colors(tmp_path), "--crop", "0,0,9999,9999")
+    assert (ran.code, len(ran.lines)) == (2, 0)
+    assert "9999" in ran.said and "choose another --crop or --size" in ran.said
+
+
+@pytest.mark.parametrize(("large", "code"), [(0, 1), (1, 0)])
+def test_a_crop_that_some_pictures_do_not_have_skips_those(large: int, code: int, run: Run, tmp_path: Path) -> None:
+    """Pictures of a folder differ in size: one that is too small is told and counted, and the others are classified."""
+    source = pictures(tmp_path, RED, RED)  # 64x48
+    if large:
+        cv2.imwrite(str(tmp_path / source / "large.png"), np.full((99, 99, 3), GREEN[::-1], np.uint8))
+    ran = run("--source", source, *colors(tmp_path), "--crop", "0,0,90,90")
+    assert (ran.code, ran.labels) == (code, [None, None, *["green"] * large])
+    assert [line["state"] for line in ran.lines[:2]] == ["outage", "outage"]
+    assert re.search(rf"\b{large} frames? classified, 0 dropped, 2 damaged", ran.said), ran.said
+
+
+def test_what_the_rate_leaves_out_is_not_even_copied(pi_camera: type[PiCamera], run: Run, tmp_path: Path) -> None:
+    """The camera knows the rate too: of the frames it delivers between two that are wanted it copies hardly any."""
+    ran = run("--source", "picamera", *colors(tmp_path), "--rate", "10", "--frames", "4")
+    assert ran.code == 0
+    assert 4 <= pi_camera.copied < pi_camera.delivered / 2
 
 
 def test_a_camera_is_asked_for_what_the_settings_say(pi_camera: type[PiCamera], run: Run, tmp_path: Path) -> None:
@@ -318,11 +348,20 @@ def test_the_log_keeps_as_much_as_it_may(run: Run, tmp_path: Path) -> None:
     assert all(0 < path.stat().st_size <= 0.002 * 2**20 for path in logs)
 
 
-def test_the_log_is_rotated_by_age(run: Run, tmp_path: Path) -> None:
-    """With an age of next to nothing every line begins a new file."""
-    words = [*colors(tmp_path)[:-1], "out.jsonl", "--log-max-days", "1e-12", "--log-keep", "9"]
+@pytest.mark.parametrize(("days", "files"), [("1e-12", 4), ("0.01", 1)])
+def test_the_log_is_rotated_by_age(days: str, files: int, run: Run, tmp_path: Path) -> None:
+    """With an age of next to nothing every line begins a new file; a quarter of an hour does not pass here."""
+    words = [*colors(tmp_path)[:-1], "out.jsonl", "--log-max-days", days, "--log-keep", "9"]
     assert run("--source", film(tmp_path, *[RED] * 4), *words).code == 0
-    assert len([path for path in tmp_path.iterdir() if path.name.startswith("out.jsonl")]) == 4
+    assert len([path for path in tmp_path.iterdir() if path.name.startswith("out.jsonl")]) == files
+
+
+def test_the_log_knows_where_the_time_goes(run: Run, tmp_path: Path) -> None:
+    """What the stages of the run's frames have taken reaches the log, which tells it once a period."""
+    words = ("--log-when", "periodic", "--log-period", "0.000001")
+    ran = run("--source", film(tmp_path, *[RED] * 4), *colors(tmp_path), *words)
+    stages = [line["last_minute"] for line in ran.lines if "last_minute" in line]
+    assert ran.code == 0 and stages and "invoke" in json.dumps(stages[-1])
 
 
 @pytest.mark.parametrize(
