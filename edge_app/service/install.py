@@ -131,12 +131,12 @@ def _look(places: Places) -> Before:
 
 def _put_in_place(order: Order, places: Places, folder: Path, stop: threading.Event) -> None:
     environments.switch(places.environment, folder)
-    files = shipped.folder("systemd")
+    ours = shipped.folder("systemd")
     if not places.settings.exists():
-        _write(places.settings, files.joinpath("config.toml").read_bytes())
-    _write(places.unit, files.joinpath(UNIT).read_bytes())
+        _write(places.settings, ours.joinpath("config.toml").read_bytes())
+    _write(places.unit, ours.joinpath(UNIT).read_bytes())
     if order.is_networked:
-        _write(places.drop_ins / DROP_IN, files.joinpath(DROP_IN).read_bytes())
+        _write(places.drop_ins / DROP_IN, ours.joinpath(DROP_IN).read_bytes())
     else:
         (places.drop_ins / DROP_IN).unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")

@@ -390,6 +390,13 @@ def test_every_sink_gets_every_result(run: Run, tmp_path: Path) -> None:
     assert [len((tmp_path / name).read_text().splitlines()) for name in ("a.jsonl", "b.jsonl")] == [2, 2]
 
 
+def test_a_sink_that_fails_stops_nothing(run: Run, tmp_path: Path) -> None:
+    """A full disk behind one sink is said, and the others get every result."""
+    ran = run("--source", film(tmp_path, RED, GREEN), *colors(tmp_path), "--sink", "log:/dev/full")
+    assert len(ran.lines) == 2
+    assert "No space left on device" in ran.said
+
+
 def test_a_run_that_nobody_told_where_to_write_says_what_changes(run: Run, tmp_path: Path) -> None:
     """Without log, sink, display and terminal, stdout gets a line whenever the label changes."""
     words = colors(tmp_path)[:-2]
