@@ -150,6 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
         for index, picture in enumerate(self.pictures()):
             self.part(b"--frame", picture[: len(picture) // 2] if index % 3 == 1 else picture)
 
+    def play_damaged(self) -> None:
+        """Every picture is cut in half."""
+        self.begin("multipart/x-mixed-replace; boundary=frame")
+        for picture in self.pictures():
+            self.part(b"--frame", picture[: len(picture) // 2])
+
     def play_stalls(self) -> None:
         """Ten pictures, then nothing; the connection stays."""
         self.begin("multipart/x-mixed-replace; boundary=frame")

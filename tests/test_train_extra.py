@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+
 CODE = """
 import sys, threading
 sys.modules[{module!r}] = None
@@ -34,7 +36,20 @@ def test_training_without_its_packages(module: str, tmp_path: Path) -> None:
     assert f"training needs {module}" in done.stderr and "edge-app[train]" in done.stderr
 
 
-def test_the_training_is_tested_too() -> None:
-    """Where PyTorch is missing, tests/train is left out, and this says so."""
-    if importlib.util.find_spec("torch") is None:
+COLLECT = """
+import sys, pytest
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+sys.exit(pytest.main(["--collect-only", "tests/train"]))
+"""
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_the_training_is_tested_where_it_can_be(is_missing: bool) -> None:
+    """Where PyTorch is installed, tests/train has tests; where it is missing, they are left out without an error."""
+    if not is_missing and importlib.util.find_spec("torch") is None:
         pytest.skip("PyTorch is not installed: tests/train is left out; CI has it ('make check')")
+    command = [sys.executable, "-c", COLLECT, *(["torch"] if is_missing else [])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    expected = pytest.ExitCode.NO_TESTS_COLLECTED if is_missing else pytest.ExitCode.OK
+    assert done.returncode == expected, done.stdout + done.stderr
+    assert ("test_architectures.py" in done.stdout) != is_missing

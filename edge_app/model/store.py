@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
+from edge_app.system.shipped import folder as folder_of_package
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Model:
 
 def shipped_folder() -> Path:
     """Return the folder of the models that are installed with the package."""
-    return Path(str(resources.files("edge_app.models")))
+    return folder_of_package("models")
 
 
 def shipped() -> list[str]:

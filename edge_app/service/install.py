@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 from edge_app.errors import RunError, StartError
 from edge_app.service import building, environments
 from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
-from edge_app.system import files, v4l2
+from edge_app.system import files, shipped, v4l2
 from edge_app.system.wording import counted
 
 UNIT = "edge-app.service"
@@ -133,12 +132,12 @@ def _look(places: Places) -> Before:
 
 def _put_in_place(order: Order, places: Places, folder: Path, stop: threading.Event) -> None:
     environments.switch(places.environment, folder)
-    files = resources.files("edge_app.systemd")
+    ours = shipped.folder("systemd")
     if not places.settings.exists():
-        _write(places.settings, files.joinpath("config.toml").read_bytes())
-    _write(places.unit, files.joinpath(UNIT).read_bytes())
+        _write(places.settings, ours.joinpath("config.toml").read_bytes())
+    _write(places.unit, ours.joinpath(UNIT).read_bytes())
     if order.is_networked:
-        _write(places.drop_ins / DROP_IN, files.joinpath(DROP_IN).read_bytes())
+        _write(places.drop_ins / DROP_IN, ours.joinpath(DROP_IN).read_bytes())
     else:
         (places.drop_ins / DROP_IN).unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")

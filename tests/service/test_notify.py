@@ -143,12 +143,13 @@ def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"NOTIFY_SOCKET": "/nonexistent/socket", "WATCHDOG_USEC": "1000"}])
-def test_without_systemd_nothing_happens(variables: dict[str, str]) -> None:
-    """Started by hand, or with a socket that is gone, the notifier stays silent."""
+def test_without_systemd_nothing_happens(variables: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """Started by hand, or with a socket that is gone, the notifier fails in nothing and says nothing."""
     notifier = Notifier(variables)
     notifier.progress()
     notifier.emit(result(), None)
     notifier.close()
+    assert caplog.records == []
 
 
 def test_a_watchdog_of_another_process_is_not_ours(systemd: Systemd) -> None:

@@ -153,6 +153,40 @@ def test_bad_settings_are_refused_and_the_service_goes_on(settings: str, named: 
     assert service.end() == 0
 
 
+def test_a_refused_reload_keeps_the_settings_of_the_last_good_one(service: Service) -> None:
+    """After one good reload and one that cannot be opened, the service goes on as after the good one."""
+    service.settings("[camera]\nsource = 'synthetic'\n[output]\nlog_when = 'every'\n")
+    service.start()
+    service.until(lambda: len(service.lines()) > 3)
+    service.settings("[camera]\nsource = 'synthetic:seed=7'\n[output]\nlog_when = 'every'\n")
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: service.lines()[-1]["source"] == "synthetic:seed=7")
+    service.settings("[output]\nlog = '/nonexistent/x.jsonl'\n")
+    service.process.send_signal(signal.SIGHUP)
+    service.until_said("reload refused; going on as before")
+    count = len(service.lines())
+    service.until(lambda: len(service.lines()) > count + 3)
+    assert {line["source"] for line in service.lines()[count:]} == {"synthetic:seed=7"}
+    assert service.end() == 0
+
+
+def test_a_service_that_cannot_begin_ends(service: Service) -> None:
+    """Only what a reload brings is refused and gone on without; the first settings have nothing before them."""
+    service.settings("[camera]\nsource = 'synthetic'\n[output]\nlog = '/nonexistent/x.jsonl'\n")
+    service.start()
+    assert service.process.wait(60) == 3
+    assert "reload" not in service.said.read_text()
+
+
+def test_the_status_tells_of_the_stages_and_of_a_sink_that_fails(service: Service) -> None:
+    """systemd hears how long a frame takes, and that a disk is full while classification goes on."""
+    service.settings("[camera]\nsource = 'synthetic'\n[output]\nsink = ['log:/dev/full']\n")
+    service.start()
+    service.until(lambda: any("No space left on device" in text for text in service.hear()))
+    service.until(lambda: any("a frame takes p50" in text for text in service.hear()))
+    assert service.end() == 0
+
+
 def test_a_service_refuses_a_model_that_nothing_vouches_for(service: Service) -> None:
     """A file without a card exits 78, which systemd does not restart; `trusted = true` lets it run."""
     shutil.copy(ROOT / "tests" / "fixtures" / "mean_int8_unit.tflite", service.folder)

@@ -36,17 +36,32 @@ class Camera(Closeable):
 
 
 class Clock(threading.Event):
-    """A clock that goes on by a quarter of a second whenever somebody waits for the stop; the stop as well."""
+    """A clock that goes on by a quarter of a second whenever somebody waits for the stop; the stop as well.
+
+    It goes on only when every attempt has ended, or waits in `hold` for something that is not so yet.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
-        self.attempts_done = threading.Semaphore(0)
+        self._others = {*threading.enumerate()}
+        self._news = threading.Condition()
+        self._held: dict[threading.Thread, Callable[[], bool]] = {}
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.now_s += timeout or 0
-        threading.Event().wait(0.001)  # lets the thread of an attempt run
+        with self._news:
+            self.now_s += timeout or 0
+            self._news.notify_all()
+        for attempt in {*threading.enumerate()} - self._others:
+            while attempt.is_alive() and self._held.get(attempt, lambda: True)():
+                attempt.join(0.001)
         return self.is_set()
+
+    def hold(self, is_over: Callable[[], bool]) -> None:
+        """Block an attempt until something is so when the clock goes on."""
+        with self._news:
+            self._held[threading.current_thread()] = is_over
+            self._news.wait_for(is_over)
 
     def source(self, connect: Callable[[], Camera]) -> PatientSource:
         """Make what is tested."""
@@ -147,8 +162,7 @@ def test_an_opening_is_no_outage(clock: Clock) -> None:
     """The first item is a frame, though the camera takes two seconds to open; an absent one is told at once."""
 
     def connect() -> Camera:
-        while clock.now_s < 2:
-            threading.Event().wait(0.001)
+        clock.hold(lambda: clock.now_s >= 2)
         return Camera()
 
     assert next(iter(clock.source(connect))) == FRAME
@@ -175,13 +189,14 @@ def test_a_password_is_told_to_nobody(clock: Clock, caplog: pytest.LogCaptureFix
     def connect() -> Camera:
         if clock.now_s < 60:
             raise SourceError("no route")
-        for_ever.wait()
+        clock.hold(for_ever.is_set)
         return Camera()
 
     source = PatientSource("rtsp://eve:hunter2@cam/x", connect, clock, lambda: clock.now_s)
     with pytest.raises(CameraHung, match=r"rtsp://eve:\*\*\*@cam/x: opening it has not ended"):
         list(source)
     for_ever.set()
+    clock.wait()
     assert source.name == "rtsp://eve:***@cam/x"
     assert "rtsp://eve:***@cam/x: no route" in caplog.text
     assert "hunter2" not in caplog.text
@@ -202,13 +217,14 @@ def test_an_opening_that_never_ends_is_told_and_then_ends_the_process(clock: Clo
     for_ever = threading.Event()
 
     def connect() -> Camera:
-        for_ever.wait()
+        clock.hold(for_ever.is_set)
         return Camera()
 
     outages = []
     with pytest.raises(CameraHung, match="opening it has not ended for 90 s"):
         outages.extend(clock.source(connect))
     for_ever.set()
+    clock.wait()
     assert len(outages) >= 85
 
 
@@ -217,18 +233,16 @@ def test_a_camera_that_opens_after_the_end_is_given_back(clock: Clock) -> None:
     go, camera = threading.Event(), Camera()
 
     def connect() -> Camera:
-        go.wait()
+        clock.hold(go.is_set)
         return camera
 
     source = clock.source(connect)
     next(iter(source))
     source.close()
+    assert not camera.is_closed
     go.set()
-    for _ in range(5000):
-        if camera.is_closed:
-            return
-        threading.Event().wait(0.001)
-    pytest.fail("the camera stayed open")
+    clock.wait()
+    assert camera.is_closed
 
 
 def test_a_forgotten_source_is_closed(clock: Clock) -> None:

@@ -31,6 +31,14 @@ def test_a_typo_a_wrong_type_and_an_unknown_section_are_reported_together(tmp_pa
     ]
 
 
+def test_an_unknown_section_hides_nothing_below_it(tmp_path: Path) -> None:
+    """What stands below a section that does not exist is examined all the same."""
+    assert problems('[outptu]\nlog = "x"\n[camera]\nsorce = "webcam"\n', tmp_path) == [
+        "unknown section [outptu]; did you mean [output]?",
+        "unknown key [camera] sorce; did you mean [camera] source?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -115,6 +123,7 @@ def test_the_usual_file_is_found(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path)}
     assert layers.load(None, home)["rate"].value == 1
     assert layers.load(None, home | {"EDGE_APP_CONFIG": str(other)})["rate"].value == 2
+    assert layers.load(None, {})["rate"] == layers.Setting(None, "default")  # a process without any variables
     assert layers.load(None, {"XDG_CONFIG_HOME": str(tmp_path / "nowhere"), **home})["rate"].value is None
 
 
@@ -122,3 +131,19 @@ def test_one_field_has_one_section() -> None:
     """A setting's name is unique, as environment and flags have no sections."""
     names = [name for section in sections.SECTIONS.values() for name in section.model_fields]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("variables", "log"), [({}, None), ({"LOGS_DIRECTORY": "/var/log/a:/var/log/b"}, "/var/log/a/results.jsonl")]
+)
+def test_a_service_begins_from_its_own_defaults(variables: dict[str, str], log: str | None, tmp_path: Path) -> None:
+    """Nobody looks at a service, and it logs changes, where systemd says; file and environment go over that."""
+    path = tmp_path / "settings.toml"
+    path.write_text('[output]\nlog_when = "every"\n')
+    found = layers.load(path, variables, for_service=True)
+    assert found["preview"] == layers.Setting("none", "default of the service")
+    assert found["log_when"] == layers.Setting("every", str(path))
+    assert found["log"].value == log
+    assert set(found) == set(sections.SECTION_OF)
+    usual = layers.load(path, variables)
+    assert (usual["preview"].value, usual["log"].value) == ("window", None)

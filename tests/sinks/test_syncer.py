@@ -97,18 +97,22 @@ def test_a_rotated_file_is_kept_too(disk: Disk, pause: Pause, tmp_path: Path) ->
     syncer.close()
 
 
-def test_a_disk_that_does_not_keep_is_told_once(disk: Disk, file: IO[bytes]) -> None:
+def test_a_disk_that_does_not_keep_is_told_once(disk: Disk, pause: Pause, file: IO[bytes]) -> None:
     """A call that fails is an error of the next write, once."""
     disk.error = OSError(5, "Input/output error")
-    syncer = Syncer(5.0, disk.sync, lambda _: False)
+    disk.go.clear()
+    syncer = Syncer(5.0, disk.sync, pause)
     syncer.written(file.fileno())
-    assert disk.asked.acquire(timeout=5)
+    pause.over.release()
+    assert pause.begun.acquire(timeout=5) and disk.asked.acquire(timeout=5)
+    syncer.written(file.fileno())  # while the call goes on, so that a second period begins when it has failed
+    disk.go.set()
+    assert pause.begun.acquire(timeout=5)
     disk.error = None
     with pytest.raises(OSError, match="Input/output error"):
-        for _ in range(1000):
-            syncer.written(file.fileno())
-            threading.Event().wait(0.001)
+        syncer.written(file.fileno())
     syncer.written(file.fileno())
+    pause.over.release()
     syncer.close()
 
 

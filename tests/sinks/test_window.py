@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from edge_app.sinks import Request
 from tests.results import command, edge_app, environment
 
 RUN = ("run", "--source", "synthetic", "--log", "out.jsonl")
+END_S = 2.0  # One is promised; another is what a busy machine may add.
 
 
 class ClientMessage(ctypes.Structure):
@@ -46,6 +48,14 @@ def click_on_its_cross(display: str, window: str) -> None:
     xlib.XCloseDisplay(connection)
 
 
+def until(is_true: Callable[[], bool]) -> None:
+    """Wait for what another process does."""
+    deadline_s = time.monotonic() + 60
+    while not is_true():
+        assert time.monotonic() < deadline_s, "waited too long"
+        time.sleep(0.01)
+
+
 def press(display: str, window: str, key: str) -> None:
     """Press a key in a window."""
     subprocess.run(
@@ -62,12 +72,9 @@ def test_the_window_shows_and_ends_the_run(how: str, display: str, tmp_path: Pat
     ) as process:
         try:
             window = find_window(display, "^edge-app$")
-            deadline_s = time.monotonic() + 10
-            while not (tmp_path / "out.jsonl").read_bytes().count(b"\n") > 3:
-                assert time.monotonic() < deadline_s
-                time.sleep(0.01)
+            until(lambda: (tmp_path / "out.jsonl").read_bytes().count(b"\n") > 3)
             click_on_its_cross(display, window) if how == "cross" else press(display, window, how)
-            _, said = process.communicate(timeout=2)
+            _, said = process.communicate(timeout=END_S)
         finally:
             process.kill()
     assert process.returncode == 0
@@ -88,6 +95,7 @@ def find_window(display: str, title: str) -> str:
     return found.stdout.split()[-1]
 
 
+@pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize(
     ("where", "reason"), [("", "no display here; "), (":4711", "the display :4711 does not open a window; ")]
 )
@@ -130,14 +138,47 @@ def test_an_opencv_without_windows_is_told_apart(
         sinks.connect("window", Request())
 
 
-def test_a_stop_does_not_wait_for_a_display_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal while a display does not answer is obeyed within a second."""
-    (tmp_path / "cv2.py").write_text("import time\ntime.sleep(60)")
-    monkeypatch.syspath_prepend(tmp_path)
+# What a child that only tries a window finds in the place of OpenCV; who really wants OpenCV finds it.
+HANGING = """
+import pathlib, sys, threading
+if sys.argv[0] == "-c":
+    pathlib.Path({folder!r}, "tried").touch()
+    threading.Event().wait()
+place = sys.path.index({folder!r})
+del sys.path[place], sys.modules["cv2"]
+import cv2
+sys.path.insert(place, {folder!r})
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    """Return a folder that holds an OpenCV whose windows hang, and the file `tried` once somebody has tried one."""
+    folder = tmp_path / "hanging"
+    folder.mkdir()
+    (folder / "cv2.py").write_text(HANGING.format(folder=str(folder)))
+    return folder
+
+
+def test_a_stop_does_not_wait_for_a_display_that_hangs(hanging: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the run is to end, a display that does not answer is not waited for."""
+    monkeypatch.syspath_prepend(hanging)
     monkeypatch.setenv("DISPLAY", ":0")
     stop = threading.Event()
-    threading.Timer(0.2, stop.set).start()
-    started_s = time.monotonic()
+    stop.set()
     with pytest.raises(StartError, match="the display :0 does not answer"):
         sinks.connect("window", Request(stop=stop))
-    assert time.monotonic() - started_s < 1
+
+
+def test_a_signal_while_a_display_hangs_is_no_failure(hanging: Path, tmp_path: Path) -> None:
+    """A run that is asked to end before it had begun, since its window does not open, ends with 0 and in time."""
+    variables = environment(tmp_path, DISPLAY=":0", PYTHONPATH=str(hanging))
+    words = command(*RUN, "--preview", "none", "--sink", "window")
+    with subprocess.Popen(words, cwd=tmp_path, env=variables, stderr=subprocess.PIPE) as process:
+        try:
+            until((hanging / "tried").exists)
+            process.terminate()
+            _, said = process.communicate(timeout=END_S)
+        finally:
+            process.kill()
+    assert (process.returncode, b"does not answer" in said) == (0, False)

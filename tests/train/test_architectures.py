@@ -38,10 +38,16 @@ def test_folding_changes_nothing(name: str) -> None:
         assert torch.equal(before, network(PIXELS))
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
-def test_nothing_but_what_the_runtime_runs_is_exported(name: str) -> None:
-    """No batch normalisation is left in what is shipped."""
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in Exported(lived(name)).modules())
+def normalisations(network: nn.Module) -> int:
+    """Count the layers of batch normalisation."""
+    return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def test_nothing_but_what_the_runtime_runs_is_exported() -> None:
+    """No batch normalisation is left in what is shipped, though half of the networks are trained with it."""
+    trained = {name: normalisations(lived(name)) for name in recipes.RECIPES}
+    assert {name for name, count in trained.items() if count} >= {"base", "nano"}
+    assert {name: normalisations(Exported(lived(name))) for name in recipes.RECIPES} == dict.fromkeys(trained, 0)
 
 
 def test_the_lectures_network_is_the_lectures() -> None:
