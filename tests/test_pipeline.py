@@ -19,9 +19,9 @@ from edge_app.model import classifier
 from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
-from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Control, Limits, Recogniser, Summary
-from edge_app.records import Box, Frame, Outage, Picture, Result
+from edge_app.records import Box, Crop, Frame, Outage, Picture, Result
+from edge_app.settings.sections import ModelOptions
 from edge_app.sinks import Guard, Sink
 from tests.conftest import DATA
 
@@ -79,7 +79,7 @@ def run(
     items: Sequence[Frame | Outage], *sinks: Sink, frames: int | None = None, stages: Stages | None = None
 ) -> Summary:
     """Send items through the pipeline with the model whose scores are the mean red, green and blue."""
-    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    model = classifier.load(ModelOptions(model=str(DATA / "mean_int8_unit.tflite"), labels=DATA / "rgb.txt"))
     recogniser = Recogniser(model, Decision(model.labels, GREEN_OR_NOTHING))
     control = Control(stages=stages or Stages())
     return pipeline.tally(pipeline.run(Listed(items), recogniser, sinks, Limits(frames=frames), control))

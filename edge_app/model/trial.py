@@ -8,22 +8,16 @@ import threading
 import numpy as np
 
 from edge_app.errors import DependencyMissing, ModelRefused
-from edge_app.model.runtime import (
-    DelegateName,
-    Options,
-    RuntimeName,
-    count_delegated,
-    first_line,
-    import_runtime,
-    load_interpreter,
-)
+from edge_app.model.runtime import count_delegated, first_line, import_runtime, load_interpreter
 from edge_app.model.store import Model
+from edge_app.settings.choices import DelegateName, RuntimeName
+from edge_app.settings.sections import ModelOptions
 from edge_app.system import process
 
 _TRIAL_LIMIT_S = 60
 
 
-def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
+def try_in_child(model: Model, options: ModelOptions, stop: threading.Event) -> None:
     """Load and run an unknown model in a child process first: a bad file can crash the process that loads it.
 
     Raises:
@@ -44,7 +38,8 @@ def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
 
 def _trial(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
     content = sys.stdin.buffer.read()
-    interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), Options(delegate=delegate))
+    options = ModelOptions(delegate=delegate)
+    interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), options)
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     interpreter.invoke()

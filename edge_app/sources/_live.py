@@ -111,7 +111,7 @@ class LiveSource:
         self._reason: str | None = None  # why there is no picture, if more is known than that there is none
         self._good_s = self._opened_s = self._progress_s = clock()
         self._interval_s = 0.0  # between the last two pictures
-        self._taken_s, self._pause_s = -math.inf, 1 / request.rate_hz if request.rate_hz else 0.0
+        self._taken_s, self._pause_s = -math.inf, 1 / request.camera.rate if request.camera.rate else 0.0
         self._is_awaited = True  # whether somebody stands and waits for a picture
         self._limit_s, self._patience_s = OPENING_HUNG_S, OUTAGE_PERIOD_S
         self._is_given_up = False
@@ -276,7 +276,7 @@ class LiveSource:
         return True
 
     def _publish(self, capture: Capture) -> None:
-        picture = oriented(capture.picture, self._request.rotate, self._request.flip)
+        picture = oriented(capture.picture, self._request.camera.rotate, self._request.camera.flip)
         self._captured += capture.missed
         self._untaken += capture.missed
         frame = Frame(self._captured, capture.captured_s, capture.captured_s, picture, truth=capture.truth)

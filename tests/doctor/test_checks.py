@@ -10,14 +10,12 @@ import stat
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edge_app.doctor import checks
 from edge_app.doctor.checks import Finding
 from edge_app.model import classifier
-from edge_app.model.runtime import Options
 from edge_app.system import board, v4l2
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
@@ -25,15 +23,12 @@ from tests.results import command, edge_app, environment
 MODEL = "cifar10-nano"
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, options: Options = Options(), **settings: str) -> dict[str, Finding]:
+def examined(monkeypatch: pytest.MonkeyPatch, **settings: str) -> dict[str, Finding]:
     """Examine this machine from inside, with some settings; return the findings by check."""
     for name, value in ({"MODEL": MODEL} | settings).items():
         monkeypatch.setenv(f"EDGE_APP_{name}", value)
 
-    def load(options_: Any, stop: threading.Event) -> classifier.Classifier:
-        return classifier.load(options_.model, options_.labels, options, stop)
-
-    return {finding.check: finding for finding in checks.examine(None, False, load, threading.Event())}
+    return {finding.check: finding for finding in checks.examine(None, False, classifier.load, threading.Event())}
 
 
 def fake(folder: Path, library: str, code: str) -> None:
@@ -115,7 +110,7 @@ def test_busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_delegate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that gives XNNPACK nothing to do is a problem, with the package that mends it."""
-    found = examined(monkeypatch, Options(delegate="none"))["delegate"]
+    found = examined(monkeypatch, DELEGATE="none")["delegate"]
     assert found.state == "problem" and "XNNPACK runs none of the" in found.says
     assert found.remedy == "pip install ai-edge-litert"
 

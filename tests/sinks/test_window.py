@@ -12,7 +12,7 @@ import pytest
 
 from edge_app import sinks
 from edge_app.errors import StartError
-from edge_app.sinks import Request
+from edge_app.sinks import Destination
 from tests.results import command, edge_app, environment
 
 RUN = ("run", "--source", "synthetic", "--log", "out.jsonl")
@@ -127,7 +127,7 @@ def test_an_opencv_without_windows_is_told_apart(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("DISPLAY", ":0")
     with pytest.raises(StartError, match=reason):
-        sinks.connect("window", Request())
+        sinks.connect("window", Destination())
 
 
 def test_a_stop_does_not_wait_for_a_display_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,5 +139,5 @@ def test_a_stop_does_not_wait_for_a_display_that_hangs(tmp_path: Path, monkeypat
     threading.Timer(0.2, stop.set).start()
     started_s = time.monotonic()
     with pytest.raises(StartError, match="the display :0 does not answer"):
-        sinks.connect("window", Request(stop=stop))
+        sinks.connect("window", Destination(stop=stop))
     assert time.monotonic() - started_s < 1

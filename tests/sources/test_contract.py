@@ -17,6 +17,7 @@ from edge_app import sources
 from edge_app.errors import SourceError, UsageError
 from edge_app.records import Frame
 from edge_app.sources import Request, Source
+from tests.asking import request_for
 
 TOY = '''
 """A camera in one file: grey pictures that get brighter."""
@@ -27,6 +28,7 @@ import numpy as np
 
 from edge_app.pictures.array import ArrayPicture
 from edge_app.sources._live import Camera, Capture, LiveSource
+from tests.asking import request_for
 
 
 def connect(request):
@@ -90,7 +92,7 @@ def text(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def opened(text: str) -> Iterator[tuple[Source, Request]]:
     """Open the source and close it after the test."""
-    request = Request(stop=threading.Event(), rotate=90)
+    request = request_for(stop=threading.Event(), rotate=90)
     source = sources.connect(text, request)
     yield source, request
     request.stop.set()

@@ -18,6 +18,7 @@ from edge_app.pipeline import Control, Limits
 from edge_app.records import Frame, Outage
 from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource
+from tests.asking import request_for
 
 PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))
 
@@ -107,7 +108,7 @@ def test_newest_frame_wins_and_drops_are_counted(camera: Puppet, source: LiveSou
 
 def test_frames_between_two_wanted_ones_are_skipped_not_dropped(camera: Puppet) -> None:
     """With a rate of one in ten seconds, what comes within ten seconds of a taken frame is no loss."""
-    source = LiveSource(camera, Request(rate_hz=0.1))
+    source = LiveSource(camera, request_for(rate=0.1))
     items = iter(source)
     camera.show()
     first(items, Frame)
@@ -151,7 +152,7 @@ def test_what_nobody_will_take_is_not_asked_for(rate_hz: float, look_s: float, m
     """Between two looks most pictures are left in the driver; each look gets a new one, and there is no outage."""
     monkeypatch.setattr(_live, "OUTAGE_PERIOD_S", 1.0)
     camera = Steady()
-    source = LiveSource(camera, Request(rate_hz=rate_hz), lambda: camera.now_s)
+    source = LiveSource(camera, request_for(rate=rate_hz), lambda: camera.now_s)
     items, taken_s = iter(source), []
     for _ in range(20):
         item = next(items)
@@ -181,7 +182,7 @@ class CamerasTime(threading.Event):
 def test_a_slow_run_sees_what_is_there_now(rate_hz: float, work_s: float) -> None:
     """However seldom the loop looks, and however long it works, it is never given a picture of some time ago."""
     camera = Steady()
-    source, stop = LiveSource(camera, Request(rate_hz=rate_hz), lambda: camera.now_s), CamerasTime(camera)
+    source, stop = LiveSource(camera, request_for(rate=rate_hz), lambda: camera.now_s), CamerasTime(camera)
     ages_s = []
     for item in pipeline.paced(source, Limits(rate_hz=rate_hz), Control(stop), lambda: camera.now_s):
         assert isinstance(item, Frame), item
@@ -205,7 +206,7 @@ def test_what_the_camera_loses_in_a_pause_counts_too() -> None:
             return Capture(PICTURE, self.now_s, missed=1)
 
     camera = Losing()
-    source = LiveSource(camera, Request(rate_hz=0.1), lambda: camera.now_s)
+    source = LiveSource(camera, request_for(rate=0.1), lambda: camera.now_s)
     frames = [first(iter(source), Frame)]
     wait_until(lambda: camera.seen > 40)
     frames.append(first(iter(source), Frame))

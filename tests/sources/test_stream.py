@@ -24,6 +24,7 @@ from edge_app.sources import Request, Source
 from edge_app.sources.stream import _address, _multipart
 from edge_app.sources.stream._camera import Stream
 from edge_app.sources.stream._http import fetch, reason
+from tests.asking import request_for
 from tests.servers import PICTURES, HttpCamera, RtspCamera, first
 
 Open = Callable[[str], Source]
@@ -130,7 +131,7 @@ def test_bytes_without_a_boundary_do_not_fill_the_memory(http_camera: HttpCamera
 
 def test_single_pictures_are_asked_for_again(http_camera: HttpCamera) -> None:
     """A server of single JPEGs is polled at the rate the run asks for."""
-    source = sources.connect(http_camera.url("/snapshot"), Request(fps=20))
+    source = sources.connect(http_camera.url("/snapshot"), request_for(fps=20))
     frames = [first(source, Frame, 3) for _ in range(5)]
     source.close()
     assert len({grey(frame) for frame in frames}) == 5
