@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,12 @@ def test_the_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFi
                 assert f"{longer.split()[-1]} {summary}" in shown
 
 
+def test_the_version_stands_in_one_place() -> None:
+    """What is installed under the name of the package has the version that the package tells."""
+    assert metadata.version("edge-app") == __version__
+    assert __version__ not in (ROOT / "setup.py").read_text("utf-8")
+
+
 def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
     """`--version` names all three on stdout."""
     done = edge_app(tmp_path, "--version")
@@ -73,8 +80,19 @@ def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("run", "--bogus"), "--bogus"),
-        (("bogus",), "'bogus'"),
+        (("run", "--bogus"), "there is no flag --bogus"),
+        (("run", "--sorce=x", "--raet", "3"), "there is no flag --sorce; did you mean --source?"),
+        (("run", "--sorce=x", "--raet", "3"), "there is no flag --raet; did you mean --rate?"),
+        (("run", "--sourc", "synthetic"), "there is no flag --sourc; did you mean --source?"),
+        (("run", "extra"), "'extra' belongs to no flag"),
+        (("run", "--realtime=yes"), "--realtime: ignored explicit argument 'yes'"),
+        (("bogus",), "no command is called 'bogus'"),
+        (("modles", "--help"), "no command is called 'modles'; did you mean 'models'?"),
+        (("models", "shwo"), "no command is called 'shwo'; did you mean 'show'?"),
+        (("--version", "run"), "'run' belongs to no flag"),
+        (("bench", "--threads", "1,65"), "--threads: '65' is wrong: should be less than or equal to 64"),
+        (("bench", "--kind", "png"), "--kind: 'png' is wrong: should be 'jpeg', 'yuyv' or 'rgb'"),
+        (("train", "--from"), "--from: expected one argument"),
         (("run", "--frames"), "--frames"),
         (("run", "--rate", "fast"), "--rate: 'fast' is wrong"),
         (("run", "--rate", "0"), "--rate: '0' is wrong"),
@@ -309,6 +327,29 @@ def test_settings_of_the_camera_are_not_taken_for_flags_of_the_training(monkeypa
     found = command_line.settle(Asked("train", commands.TABLE["train"].load(), {"seed": 3}))
     assert (found.size, found.rate, found.threads, found.seed) == (None, None, None, 3)
     assert command_line.settle(Asked("run", commands.TABLE["run"].load(), {})).rate == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (("run", "--rate", "5", "--rate", "7"), {"rate": "7"}),
+        (("run", "--sink", "log:a,b", "console", "--sink", "log"), {"sink": ["log:a,b", "console", "log"]}),
+        (("bench", "--threads", "1,2", "4"), {"threads": ["1", "2", "4"]}),
+        (("evaluate", "--no-degraded"), {"degraded": False}),
+        (("models", "show", "a", "--json", "-"), {"model": "a", "json": "-"}),
+        (("train", "--from", "x", "--reference", "a", "b"), {"from": "x", "reference": ["a", "b"]}),
+    ],
+)
+def test_a_line_becomes_what_was_typed(words: tuple[str, ...], given: dict[str, object]) -> None:
+    """The last of a flag counts, a list takes them all, and what was not typed is left to the settings."""
+    assert command_line.parse(words, commands.TABLE).given == given
+
+
+def test_what_is_given_twice_is_measured_once() -> None:
+    """A benchmark has one row for each model, number of threads, delegate and size."""
+    words = ["bench", "--model", "a", "b", "a", "--threads", "2,2", "--size", "64x48", "64x48"]
+    found = command_line.settle(command_line.parse(words, commands.TABLE))
+    assert (found.model, found.threads, [str(size) for size in found.size]) == (["a", "b"], [2], ["64x48"])
 
 
 def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def input_range(value: object) -> InputRange:
 
 def _joined(value: object, separator: str) -> str:
     """Return a value as a flag would write it."""
-    return separator.join(map(str, value)) if isinstance(value, list) else str(value)
+    return separator.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _distinct(values: list[T]) -> list[T]:

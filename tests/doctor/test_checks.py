@@ -16,6 +16,7 @@ import pytest
 from edge_app.doctor import checks
 from edge_app.doctor.checks import Finding
 from edge_app.model import classifier
+from edge_app.settings.sections import ModelOptions, Settings
 from edge_app.system import board, v4l2
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
@@ -23,12 +24,21 @@ from tests.results import command, edge_app, environment
 MODEL = "cifar10-nano"
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, **settings: str) -> dict[str, Finding]:
-    """Examine this machine from inside, with some settings; return the findings by check."""
+def examined(monkeypatch: pytest.MonkeyPatch, loaded_with: str = "xnnpack", **settings: str) -> dict[str, Finding]:
+    """Examine this machine from inside, with some settings; return the findings by check.
+
+    Args:
+        monkeypatch: sets the settings.
+        loaded_with: the delegate that the runtime has, whatever the settings ask for.
+        settings: by the name of their variables.
+    """
     for name, value in ({"MODEL": MODEL} | settings).items():
         monkeypatch.setenv(f"EDGE_APP_{name}", value)
 
-    return {finding.check: finding for finding in checks.examine(None, False, classifier.load, threading.Event())}
+    def load(options: ModelOptions, stop: threading.Event) -> classifier.Classifier:
+        return classifier.load(options.model_copy(update={"delegate": loaded_with}), stop)
+
+    return {finding.check: finding for finding in checks.examine(None, False, load, threading.Event())}
 
 
 def fake(folder: Path, library: str, code: str) -> None:
@@ -110,7 +120,7 @@ def test_busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_delegate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that gives XNNPACK nothing to do is a problem, with the package that mends it."""
-    found = examined(monkeypatch, DELEGATE="none")["delegate"]
+    found = examined(monkeypatch, loaded_with="none")["delegate"]
     assert found.state == "problem" and "XNNPACK runs none of the" in found.says
     assert found.remedy == "pip install ai-edge-litert"
 
@@ -240,6 +250,6 @@ def test_a_log_in_a_closed_folder_is_no_bug(monkeypatch: pytest.MonkeyPatch, tmp
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "exists", refuse)
-    patient = checks.Patient(checks._Values(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
+    patient = checks.Patient(Settings(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
     (finding,) = checks.log_folder(patient)
     assert (finding.state, finding.remedy) == ("warning", "run this with sudo")

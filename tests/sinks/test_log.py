@@ -137,7 +137,7 @@ SECONDS = [result(verdict, frame=n, done_s=100.0 + n) for n, verdict in enumerat
 )
 def test_which_results_are_written(when: str, period_s: float, expected: list[int], tmp_path: Path) -> None:
     """Every one; each change of state or label and a heartbeat; or one a period."""
-    assert emitted(tmp_path, SECONDS, when=when, period_s=period_s) == expected
+    assert emitted(tmp_path, SECONDS, log_when=when, log_period=period_s) == expected
 
 
 def test_a_change_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
