@@ -154,9 +154,9 @@ def test_every_command_is_accepted(command: str) -> None:
     if words is None:
         assert exists(shlex.split(command)), command
         return
-    name, kind, given = command_line.parse(words)
-    assert name in commands.COMMANDS
-    command_line.settle(name, kind, given)
+    asked = command_line.parse(words, commands.TABLE)
+    assert commands.TABLE[asked.words].function
+    command_line.settle(asked)
 
 
 def exists(words: list[str]) -> bool:
