@@ -87,7 +87,7 @@ def parse(arguments: Sequence[str], table: Table) -> Asked:
     try:
         found, strange = parser.parse_known_args(_with_values(rest))
     except WrongLineError as wrong:
-        raise _refused(words, [UsageError(_public(str(wrong), arguments))]) from wrong
+        raise UsageError(_public(str(wrong), arguments), _help(words)) from wrong
     if strange:
         raise _refused(words, _unknown(strange, parser))
     if inner and not rest:
@@ -116,8 +116,7 @@ def settle(asked: Asked) -> Any:
     try:
         return asked.record.model_validate(settings | asked.given)
     except ValidationError as error:
-        problems = [UsageError(f"{flag(str(d['loc'][0]))}: {layers.explain(d)}") for d in error.errors()]
-        raise _refused(asked.words, problems) from error
+        raise _refused(asked.words, [_wrong_value(detail) for detail in error.errors()]) from error
 
 
 def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
@@ -166,7 +165,7 @@ def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[Us
     """Say what is wrong with words that belong to no flag; those behind an unknown flag are probably its values."""
     wrong = list(dict.fromkeys(word.partition("=")[0] for word in strange if word.startswith("-")))
     if not wrong:
-        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag")]
+        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag", "write the flag before it")]
     known = [name.removeprefix("--") for name in parser._option_string_actions]
     found = []
     for word in wrong:
@@ -175,8 +174,17 @@ def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[Us
     return found
 
 
+def _wrong_value(detail: Mapping[str, Any]) -> UsageError:
+    what, remedy = layers.explain(detail)
+    return UsageError(f"{flag(str(detail['loc'][0]))}: {what}", remedy)
+
+
 def _refused(words: str, problems: Sequence[UsageError]) -> UsageError:
-    return UsageError.together([*problems, UsageError(f"see '{f'edge-app {words}'.strip()} --help'")])
+    return UsageError.together(problems, _help(words))
+
+
+def _help(words: str) -> str:
+    return f"see '{f'edge-app {words}'.strip()} --help'"
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

@@ -37,12 +37,12 @@ def crop(value: object) -> Crop:
         return Crop(text)  # type: ignore[arg-type]  # mypy does not narrow a str by "in"
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4 or not all(part.removeprefix("-").isdecimal() for part in parts):
-        raise ValueError("none of center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
+        raise ValueError("choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
     box = Box(*map(int, parts))
     if min(box.left, box.top, box.width_px, box.height_px) < 0:
-        raise ValueError("X, Y, W and H must not be negative; write pixels, such as 100,0,480,480")
+        raise ValueError("X, Y, W and H must not be negative: write pixels, such as 100,0,480,480")
     if not (box.width_px and box.height_px):
-        raise ValueError("W and H must not be 0; write pixels, such as 100,0,480,480")
+        raise ValueError("W and H must not be 0: write pixels, such as 100,0,480,480")
     return Crop("box", box)
 
 
@@ -56,7 +56,7 @@ def size(value: object) -> Size:
         return value
     width, _, height = _joined(value, "x").partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ValueError("not WIDTHxHEIGHT, such as 640x480")
+        raise ValueError("write WIDTHxHEIGHT, such as 640x480")
     return Size(int(width), int(height))
 
 
@@ -71,11 +71,11 @@ def input_range(value: object) -> InputRange:
     try:
         low, high = (float(part) for part in _joined(value, ",").split(","))
     except ValueError:
-        raise ValueError("not LOW,HIGH, such as -1,1") from None
+        raise ValueError("write LOW,HIGH, such as -1,1") from None
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("LOW and HIGH must be finite numbers, such as -1,1")
     if not low < high:
-        raise ValueError("LOW is not below HIGH")
+        raise ValueError("LOW must be below HIGH")
     return InputRange(low, high)
 
 

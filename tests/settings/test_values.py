@@ -47,7 +47,7 @@ def test_bad_crops_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["640", "640x", "x480", "0x480", "640x480x3", "-640x480", "640.5x480", ""])
 def test_bad_sizes_are_refused(text: str) -> None:
     """A size has two whole sides."""
-    with pytest.raises(ValueError, match="not WIDTHxHEIGHT, such as 640x480"):
+    with pytest.raises(ValueError, match="write WIDTHxHEIGHT, such as 640x480"):
         values.size(text)
 
 
