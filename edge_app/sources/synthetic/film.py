@@ -21,9 +21,9 @@ from edge_app.sources.synthetic._brush import Brush, Colour, light_from_above
 from edge_app.sources.synthetic._subjects import DRAWINGS, Coat, wave
 
 SCENE_S = 4.0
-# What a film may begin with: the first impression is a label that is right. Of these three both larger shipped models
-# named every frame of the first second, with twelve seeds at 160x120, 320x240 and 640x480; of deer and frogs, half.
-OPENERS = ("airplane", "automobile", "horse")
+# What a film may begin with, so that the first labels a newcomer sees are right. Of 1,440 verdicts on the first second
+# of these scenes (12 seeds, 160x120 to 640x480, cifar10-base and cifar10-nano) one was wrong; on deer and frogs, 26 %.
+OPENERS = ("airplane", "automobile", "horse", "ship")
 NOISE_LEVELS = 3.0  # Standard deviation in grey levels: a webcam in a lit room.
 MOST_SIDE_PX = 360  # Drawn no larger than this on the short side, then enlarged: a cheap lens, and cheap to draw.
 LEAST_SIDE_PX = 96  # Drawn no smaller than this, then averaged: thin parts would flicker.
