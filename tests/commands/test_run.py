@@ -13,6 +13,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,6 +171,7 @@ class PiCamera:
     """A picamera2 whose pictures are blue on the left and green on the right, at any size that is asked for."""
 
     asked: dict[str, Any]
+    age_s = 0.0
     delivered = copied = 0
     camera_properties = types.MappingProxyType({"ColorFilterArrangement": 0})
     camera_controls = types.MappingProxyType({"FrameDurationLimits": (1, 2, 3)})
@@ -198,7 +200,7 @@ class PiCamera:
         return self
 
     def get_metadata(self) -> dict[str, Any]:
-        return {}
+        return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(PiCamera.age_s * 1e9)}
 
     def make_array(self, name: str) -> np.ndarray:
         PiCamera.copied += 1
@@ -250,6 +252,18 @@ def test_a_crop_that_some_pictures_do_not_have_skips_those(large: int, code: int
     assert (ran.code, ran.labels) == (code, [None, None, *["green"] * large])
     assert [line["state"] for line in ran.lines[:2]] == ["outage", "outage"]
     assert re.search(rf"\b{large} frames? classified, 0 dropped, 2 damaged", ran.said), ran.said
+
+
+def test_a_line_has_the_time_of_the_capture(
+    pi_camera: type[PiCamera], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that the sensor took two seconds ago has that time on both clocks, however late its line is written."""
+    monkeypatch.setattr(pi_camera, "age_s", 2.0)
+    begun_s, begun_unix_s = time.monotonic(), time.time()
+    (line,) = run("--source", "picamera", *colors(tmp_path), "--frames", "1").lines
+    before_s, before_unix_s = line["mono_s"] - begun_s, datetime.fromisoformat(line["time"]).timestamp() - begun_unix_s
+    assert before_s == pytest.approx(before_unix_s, abs=0.05)
+    assert min(line["latency_ms"], line["age_ms"]) >= 2000 and before_s > -2.05
 
 
 def test_what_the_rate_leaves_out_is_not_even_copied(pi_camera: type[PiCamera], run: Run, tmp_path: Path) -> None:
@@ -423,7 +437,8 @@ def test_without_a_window_the_run_says_where_results_go(
 
 
 def test_lines_come_in_the_order_of_the_film(run: Run, tmp_path: Path) -> None:
-    """Positions of a film rise by one frame's time, and so do the frames' numbers."""
+    """Frames are numbered from 0, their times never fall, and from the second one on there is a rate."""
     ran = run("--source", film(tmp_path, *[RED] * 6), *colors(tmp_path))
     assert [line["frame"] for line in ran.lines] == list(range(6))
+    assert [line["fps"] > 0 for line in ran.lines] == [False] + [True] * 5
     assert all(before["mono_s"] <= after["mono_s"] for before, after in itertools.pairwise(ran.lines))

@@ -97,6 +97,22 @@ def test_a_gap_or_a_jump_back_forgets(jump_s: float) -> None:
     assert Decision(LABELS, Rules(smoothing_s=60)).update(middling, 0).state == "unknown"
 
 
+def test_thresholds_themselves_count() -> None:
+    """A label that has exactly `enter` is named, and one that has exactly `leave` is kept."""
+    half = np.zeros(2, np.float32)
+    assert Decision(("cat", "dog"), Rules(enter=0.5, leave=0.5)).update(half, 0).label == "cat"
+    decision = Decision(("cat", "dog"), Rules(enter=0.6, leave=0.5, smoothing_s=1e-6))
+    assert [decision.update(scores, s).label for s, scores in enumerate([logits(0.1, 0.9), half])] == ["dog", "dog"]
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 2.0])
+def test_the_longest_and_the_shortest_gap_are_smoothed_over(gap_s: float) -> None:
+    """Two frames of one moment, and two exactly `forget_s` apart, belong together."""
+    decision = Decision(LABELS, Rules(smoothing_s=60, forget_s=2.0))
+    decision.update(CAT, 1.0)
+    assert decision.update(DOG, 1.0 + gap_s).label == "cat"
+
+
 def test_an_outage_forgets() -> None:
     """An outage has no label, and the first frame after it is judged as if it were the first of all."""
     decision = Decision(LABELS, Rules(smoothing_s=60))

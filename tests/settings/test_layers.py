@@ -116,6 +116,13 @@ def test_the_environment_goes_over_the_file_over_the_defaults(tmp_path: Path) ->
     assert set(found) == set(sections.SECTION_OF)
 
 
+def test_a_variable_may_name_several_sinks(tmp_path: Path) -> None:
+    """Sinks stand in a variable as they would on the command line, with spaces between them."""
+    path = tmp_path / "settings.toml"
+    path.write_text('[output]\nsink = ["log:a"]\n')
+    assert layers.load(path, {"EDGE_APP_SINK": "log:b  log:c"})["sink"].value == ["log:b", "log:c"]
+
+
 def test_the_usual_file_is_found(tmp_path: Path) -> None:
     """EDGE_APP_CONFIG names the file; without it the user's own is read where it exists."""
     own = tmp_path / ".config" / "edge-app" / "config.toml"
