@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str], table: Table) -> Asked:
     words, rest = _command(arguments, table)
     inner = _inner(words, table)
     if inner and rest and not rest[0].startswith("-"):
-        raise _refused(words, [_no_command(rest[0], inner)])
+        raise UsageError.together([_no_command(rest[0], inner)], _help(words))
     record = table[words].load()  # Only the asked-for command's: those of all take longer than loading the model.
     parser = Parser(words, record)
     if inner and (not rest or {"-h", "--help"} & {*rest}):
@@ -89,7 +89,7 @@ def parse(arguments: Sequence[str], table: Table) -> Asked:
     except WrongLineError as wrong:
         raise UsageError(_public(str(wrong), arguments), _help(words)) from wrong
     if strange:
-        raise _refused(words, _unknown(strange, parser))
+        raise UsageError.together(_unknown(strange, parser), _help(words))
     if inner and not rest:
         parser.print_help()
         raise SystemExit(0)
@@ -116,7 +116,17 @@ def settle(asked: Asked) -> Any:
     try:
         return asked.record.model_validate(settings | asked.given)
     except ValidationError as error:
-        raise _refused(asked.words, [_wrong_value(detail) for detail in error.errors()]) from error
+        problems = [_wrong(detail) for detail in error.errors()]
+        raise UsageError.together(problems, _help(asked.words)) from error
+
+
+def _wrong(detail: Mapping[str, Any]) -> UsageError:
+    what, remedy = layers.explain(detail)
+    return UsageError(f"{flag(str(detail['loc'][0]))}: {what}", remedy)
+
+
+def _help(words: str) -> str:
+    return f"see '{f'edge-app {words}'.strip()} --help'"
 
 
 def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
@@ -165,26 +175,15 @@ def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[Us
     """Say what is wrong with words that belong to no flag; those behind an unknown flag are probably its values."""
     wrong = list(dict.fromkeys(word.partition("=")[0] for word in strange if word.startswith("-")))
     if not wrong:
-        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag", "write the flag before it")]
-    known = [name.removeprefix("--") for name in parser._option_string_actions]
+        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag", "leave it out, or write its flag before it")]
+    known = [name.removeprefix("--") for name in parser._option_string_actions if name.startswith("--")]
     found = []
     for word in wrong:
         close = closest(word.removeprefix("--"), known)
-        found.append(UsageError(f"there is no flag {_hidden(word)}", f"did you mean --{close}?" if close else ""))
+        found.append(
+            UsageError(f"there is no flag {_hidden(word)}", f"did you mean --{close}?" if close else "leave it out")
+        )
     return found
-
-
-def _wrong_value(detail: Mapping[str, Any]) -> UsageError:
-    what, remedy = layers.explain(detail)
-    return UsageError(f"{flag(str(detail['loc'][0]))}: {what}", remedy)
-
-
-def _refused(words: str, problems: Sequence[UsageError]) -> UsageError:
-    return UsageError.together(problems, _help(words))
-
-
-def _help(words: str) -> str:
-    return f"see '{f'edge-app {words}'.strip()} --help'"
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

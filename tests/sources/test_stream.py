@@ -153,7 +153,7 @@ def test_single_pictures_are_asked_for_again(http_camera: HttpCamera) -> None:
 def captured(url: str, count: int, fps: float | None = None) -> list[Capture]:
     """Read pictures of a stream on a clock that passes only while the stream waits for it."""
     clock = FakeClock()
-    camera = Stream(request_for(argument=url, fps=fps, stop=ClocksStop(clock)), clock)
+    camera = Stream(request_for(url, fps=fps, stop=ClocksStop(clock)), clock)
     camera.open()
     found: list[Capture] = []
     while len(found) < count:

@@ -428,7 +428,7 @@ def test_reopening_goes_on_where_it_was() -> None:
 def test_live_source_delivers_and_ends() -> None:
     """Without `free` the camera runs behind `LiveSource`, truth included, and its thread ends with it."""
     before = set(threading.enumerate())
-    source = synthetic.connect(request_for(argument="jpeg,seed=2", size="64x48", fps=100.0))
+    source = synthetic.connect(request_for("jpeg,seed=2", size="64x48", fps=100.0))
     (thread,) = set(threading.enumerate()) - before
     assert isinstance(source, LiveSource)
     assert (source.name, source.is_live) == ("synthetic:jpeg,seed=2", True)

@@ -223,7 +223,7 @@ def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
     """The five seconds to the next frame are spent waiting for the stop, so that it is obeyed at once."""
     stop = StoppedWhileWaiting()
     path = write_slow_video(tmp_path / "clip.avi")
-    with VideoSource(request_for(argument=str(path), realtime=True, stop=stop), FakeClock()) as source:
+    with VideoSource(request_for(str(path), realtime=True, stop=stop), FakeClock()) as source:
         assert [frame.index for frame in source] == [0]
     assert stop.waits_s == [pytest.approx(5.0)]
 
