@@ -18,7 +18,7 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
 from edge_app.settings.sections import ModelOptions
-from edge_app.sources import Camera, Capture, LiveSource, Request, _live
+from edge_app.sources import Request, _live
 from edge_app.sources._live import Camera, Capture, LiveSource, _patience
 
 DAY_S = 24 * 3600.0
