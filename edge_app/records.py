@@ -227,6 +227,21 @@ class Result:
     is_damaged: bool = False
 
     @property
+    def label(self) -> str | None:
+        """The decision over time; None unless `state` is "ok"."""
+        return self.verdict.label
+
+    @property
+    def confidence(self) -> float | None:
+        """Smoothed probability of `label`, 0..1; None unless `state` is "ok"."""
+        return self.verdict.confidence
+
+    @property
+    def state(self) -> State:
+        """What the verdict is: "ok", "unknown" or "outage"."""
+        return self.verdict.state
+
+    @property
     def reason(self) -> str | None:
         """What is wrong, in an outage."""
         return self.verdict.reason

@@ -21,7 +21,7 @@ FLOORS = [
     ["__main__"],
     ["cli"],
     ["commands"],
-    ["doctor"],
+    ["doctor", "library"],
     ["service", "train"],
     ["evaluate", "bench"],
     ["pipeline", "data"],

@@ -15,6 +15,7 @@ from edge_app.settings.command_line import Entry
 TABLE = {
     "": Entry("app:App", "version:version"),
     "run": Entry("run:Run", "run:run", has_to_finish=True),
+    "classify": Entry("classify:Classify", "classify:classify"),
     "sources": Entry("sources:Sources", "sources:list_sources"),
     "models": Entry("models:Models"),
     "models list": Entry("models:ModelsList", "models:list_models"),

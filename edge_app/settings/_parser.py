@@ -62,7 +62,8 @@ def flag(name: str) -> str:
 
 def _add_argument(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     if any(isinstance(mark, Positional) for mark in field.metadata):
-        parser.add_argument(name, metavar=name.upper(), help=_help(field))
+        several: dict[str, Any] = {"nargs": "+"} if kind(field).is_list else {}
+        parser.add_argument(name, metavar=name.upper(), help=_help(field), **several)
     elif field.annotation is bool and field.default:
         parser.add_argument(flag(f"no_{name}"), action="store_false", dest=name, help=_help(field))
     elif field.annotation is bool:
