@@ -227,7 +227,7 @@ def test_a_camera_that_breaks_the_contract_is_told_and_closed(camera: Script, cl
     with pytest.raises(ZeroDivisionError):
         loop.run()
     assert camera.calls == ["open", "read", "close"]
-    with pytest.raises(CameraHung, match="which is a bug"):
+    with pytest.raises(CameraHung, match="please report this as a bug"):
         patience.require_progress("x", clock())
 
 
