@@ -1,10 +1,13 @@
 """Packaging: the package, the models as package data, the `edge-app` command, the extras."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+# Read, not imported: the package may need what is not installed yet.
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "edge_app" / "__init__.py").read_text("utf-8"), re.MULTILINE)[1]
 
 # What each extra is for stands in README.md, "Install".
 SIMPLEJPEG = (
@@ -30,7 +33,7 @@ EXTRAS = {
 
 setup(
     name="edge-app",
-    version="0.1.0",
+    version=VERSION,
     description="Point a camera at things and get labels you can trust, from a service that stays up",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
@@ -48,7 +51,6 @@ setup(
         "ai-edge-litert>=2.0",
         "numpy>=1.24",
         "pydantic>=2.7",
-        "pydantic-settings>=2.14",
         "tqdm>=4.64",
     ],
     extras_require=EXTRAS,

@@ -30,14 +30,12 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     """
     try:
         journal.set_up("--verbose" in arguments)
-        words, kind, given = command_line.parse(arguments)
-        if words not in commands.COMMANDS or (not words and not given.get("version")):
-            command_line.parse([*words.split(), "--help"])
-        if words not in ("run", "train", "service install"):  # these have something to finish, or to undo
+        asked = command_line.parse(arguments, commands.TABLE)
+        if not commands.TABLE[asked.words].has_to_finish:
             process.die_on_signals(stop)
-        if words != "run":  # it has much to load yet
+        if asked.words != "run":  # it has much to load yet
             process.begin_collection()
-        code = commands.find(words)(command_line.settle(words, kind, given), stop)
+        code = commands.find(asked.words)(command_line.settle(asked), stop)
         if sys.stdout is not None:  # None where it was closed before the start
             sys.stdout.flush()
         return code

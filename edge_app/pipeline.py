@@ -13,8 +13,7 @@ from edge_app.metering import FpsMeter, Stages
 from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision
 from edge_app.pictures import preprocess
-from edge_app.pictures.preprocess import Crop
-from edge_app.records import Frame, Outage, Result, Verdict
+from edge_app.records import Crop, Frame, Outage, Result, Verdict
 from edge_app.sinks import Sink
 from edge_app.sources import LOOK_S, Source
 

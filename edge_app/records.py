@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # The settings are made of records too, and `edge-app doctor` reads them where numpy is broken.
+    import numpy as np
+    import numpy.typing as npt
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """(H, W, 3) uint8, RGB unless its name says otherwise."""
 
-Scores: TypeAlias = npt.NDArray[np.float32]
+Scores: TypeAlias = "npt.NDArray[np.float32]"
 """(classes,) float32."""
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -35,6 +36,54 @@ class Box:
     top: int
     width_px: int
     height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Which part of a picture the model sees.
+
+    Attributes:
+        mode: "center" takes the largest part of the patch's shape from the middle, "squash" all of it, distorted,
+            "fit" all of it with grey bars, "box" the given box.
+        box: the part for mode "box", in pixels of the picture as delivered and turned.
+    """
+
+    mode: Literal["center", "squash", "fit", "box"] = "center"
+    box: Box | None = None
+
+    def __str__(self) -> str:
+        """Return it as a flag has it: "center", "100,0,480,480"."""
+        box = self.box
+        return self.mode if box is None else f"{box.left},{box.top},{box.width_px},{box.height_px}"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height of a picture."""
+
+    width_px: int
+    height_px: int
+
+    def __str__(self) -> str:
+        """Return it as a flag has it: "640x480"."""
+        return f"{self.width_px}x{self.height_px}"
+
+    @property
+    def px(self) -> tuple[int, int]:
+        """Width and height as OpenCV takes them."""
+        return self.width_px, self.height_px
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """The real values that pixels 0 and 255 become at a model's input."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return it as a flag has it: "-1,1"."""
+        return ",".join(str(end).removesuffix(".0") for end in (self.low, self.high))
 
 
 class Picture(Protocol):
@@ -85,6 +134,8 @@ class LabelledPictures:
     @property
     def digest(self) -> str:
         """SHA-256 over pictures and labels, hexadecimal."""
+        import numpy as np
+
         found = hashlib.sha256(np.ascontiguousarray(self.pictures).data)
         found.update(self.labels.astype("<i8").tobytes())
         return found.hexdigest()

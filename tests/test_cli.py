@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -13,16 +14,13 @@ import numpy as np
 import pytest
 
 from edge_app import __version__, cli, commands
-from edge_app.settings import command_line, flags
+from edge_app.settings import command_line
+from edge_app.settings.command_line import Asked
+from edge_app.settings.flags._base import Command, Group
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
 
 SYNTHETIC = ("run", "--source", "synthetic:free", "--preview", "none")
-COMMANDS = [
-    *("run", "sources", "bench", "evaluate", "train", "doctor", "config"),
-    *("models", "models list", "models show", "models verify", "models schema"),
-    *("service", "service install", "service uninstall", "service status"),
-]
 SCHEMA = json.loads((ROOT / "docs" / "results.schema.json").read_text())
 
 
@@ -34,7 +32,7 @@ def refused(folder: Path, code: int, *arguments: str, **variables: str) -> list[
     return done.stderr.splitlines()
 
 
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", [words for words in commands.TABLE if words])
 def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of every command exits 0, prints to stdout, and has an example to copy."""
     assert cli.main([*words.split(), "--help"], threading.Event()) == 0
@@ -43,10 +41,32 @@ def test_every_command_explains_itself(words: str, capsys: pytest.CaptureFixture
     assert shown.err == ""
 
 
-def test_the_list_of_commands_is_complete() -> None:
-    """No command escapes the test above."""
-    assert {*COMMANDS, ""} == {*commands.COMMANDS, "models", "service"}
-    assert [*flags.WORDS] == [*command_line.subcommands(flags.of())]
+@pytest.mark.parametrize("words", commands.TABLE)
+def test_every_command_has_a_record_and_a_function(words: str) -> None:
+    """What the table names exists: the record of a command's settings, and a function unless it is a group."""
+    entry = commands.TABLE[words]
+    assert issubclass(entry.load(), Group if not entry.function or not words else Command)
+    if entry.function:
+        assert callable(commands.find(words))
+    else:
+        assert any(longer.startswith(f"{words} ") for longer in commands.TABLE)
+
+
+def test_the_help_lists_every_command_with_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bare `edge-app`, and a group alone, print the first sentence of each of their commands and end with 0."""
+    for words in ("", "models", "service"):
+        assert cli.main(words.split(), threading.Event()) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        for longer in commands.TABLE:
+            if longer.split()[:-1] == words.split() and longer:
+                summary = (commands.TABLE[longer].load().__doc__ or "").partition("\n")[0]
+                assert f"{longer.split()[-1]} {summary}" in shown
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """What is installed under the name of the package has the version that the package tells."""
+    assert metadata.version("edge-app") == __version__
+    assert __version__ not in (ROOT / "setup.py").read_text("utf-8")
 
 
 def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
@@ -60,8 +80,19 @@ def test_version_says_version_runtime_and_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("run", "--bogus"), "--bogus"),
-        (("bogus",), "'bogus'"),
+        (("run", "--bogus"), "there is no flag --bogus"),
+        (("run", "--sorce=x", "--raet", "3"), "there is no flag --sorce; did you mean --source?"),
+        (("run", "--sorce=x", "--raet", "3"), "there is no flag --raet; did you mean --rate?"),
+        (("run", "--sourc", "synthetic"), "there is no flag --sourc; did you mean --source?"),
+        (("run", "extra"), "'extra' belongs to no flag"),
+        (("run", "--realtime=yes"), "--realtime: ignored explicit argument 'yes'"),
+        (("bogus",), "no command is called 'bogus'"),
+        (("modles", "--help"), "no command is called 'modles'; did you mean 'models'?"),
+        (("models", "shwo"), "no command is called 'shwo'; did you mean 'show'?"),
+        (("--version", "run"), "'run' belongs to no flag"),
+        (("bench", "--threads", "1,65"), "--threads: '65' is wrong; should be less than or equal to 64"),
+        (("bench", "--kind", "png"), "--kind: 'png' is wrong; should be 'jpeg', 'yuyv' or 'rgb'"),
+        (("train", "--from"), "--from: expected one argument"),
         (("run", "--frames"), "--frames"),
         (("run", "--rate", "fast"), "--rate: 'fast' is wrong"),
         (("run", "--rate", "0"), "--rate: '0' is wrong"),
@@ -92,7 +123,7 @@ def test_wrong_usage_exits_2_and_names_it(arguments: tuple[str, ...], named: str
         (("run", "--enter", "-.1"), "--enter: '-.1' is wrong; should be greater than or equal to 0"),
         (("run", "--rate", "-1e3"), "--rate: '-1e3' is wrong; should be greater than 0"),
         (("run", "--source", "-1,x"), "'-1,x'"),
-        (("bench", "--threads", "-1", "2"), "--threads: -1 is wrong"),
+        (("bench", "--threads", "-1", "2"), "--threads: '-1' is wrong"),
         (("models", "show", "--", "-1,x"), "-1,x"),
     ],
 )
@@ -105,8 +136,8 @@ def test_a_value_may_begin_with_a_minus(arguments: tuple[str, ...], named: str, 
 @pytest.mark.parametrize("words", [("--input-range", "-1,1"), ("--input-range=-1,1",), ("--input-range", "-.5,1")])
 def test_an_input_range_below_zero_can_be_typed(words: tuple[str, ...]) -> None:
     """The most usual range of all, -1 to 1, needs no equals sign."""
-    *_, given = command_line.parse(["run", *words, "--verbose"])
-    assert given["input_range"] == words[-1].removeprefix("--input-range=")
+    asked = command_line.parse(["run", *words, "--verbose"], commands.TABLE)
+    assert asked.given["input_range"] == words[-1].removeprefix("--input-range=")
 
 
 SECRET = "hunter2"
@@ -292,9 +323,32 @@ def test_settings_of_the_camera_are_not_taken_for_flags_of_the_training(monkeypa
     """`size`, `rate` and `threads` mean something else to `train`: a training once ran on one core because of it."""
     for name, value in {"RATE": "5", "SIZE": "320x240", "THREADS": "1"}.items():
         monkeypatch.setenv(f"EDGE_APP_{name}", value)
-    found = command_line.settle("train", flags.of("train"), {"seed": 3})
+    found = command_line.settle(Asked("train", commands.TABLE["train"].load(), {"seed": 3}))
     assert (found.size, found.rate, found.threads, found.seed) == (None, None, None, 3)
-    assert command_line.settle("run", flags.of("run"), {}).rate == 5
+    assert command_line.settle(Asked("run", commands.TABLE["run"].load(), {})).rate == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (("run", "--rate", "5", "--rate", "7"), {"rate": "7"}),
+        (("run", "--sink", "log:a,b", "console", "--sink", "log"), {"sink": ["log:a,b", "console", "log"]}),
+        (("bench", "--threads", "1,2", "4"), {"threads": ["1", "2", "4"]}),
+        (("evaluate", "--no-degraded"), {"degraded": False}),
+        (("models", "show", "a", "--json", "-"), {"model": "a", "json": "-"}),
+        (("train", "--from", "x", "--reference", "a", "b"), {"from": "x", "reference": ["a", "b"]}),
+    ],
+)
+def test_a_line_becomes_what_was_typed(words: tuple[str, ...], given: dict[str, object]) -> None:
+    """The last of a flag counts, a list takes them all, and what was not typed is left to the settings."""
+    assert command_line.parse(words, commands.TABLE).given == given
+
+
+def test_what_is_given_twice_is_measured_once() -> None:
+    """A benchmark has one row for each model, number of threads, delegate and size."""
+    words = ["bench", "--model", "a", "b", "a", "--threads", "2,2", "--size", "64x48", "64x48"]
+    found = command_line.settle(command_line.parse(words, commands.TABLE))
+    assert (found.model, found.threads, [str(size) for size in found.size]) == (["a", "b"], [2], ["64x48"])
 
 
 def test_models_list_show_verify_and_schema(tmp_path: Path) -> None:

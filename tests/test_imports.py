@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_app.settings import flags
+from edge_app import commands
 from tests.results import environment
 from tests.sources.test_video import write_video
 
@@ -69,7 +69,7 @@ INSIDE = {
         ["card"],
     ],
     "service": [["session", "install"], ["building", "health", "waiting"], ["environments"], ["notify", "journal"]],
-    "settings": [["command_line"], ["layers"], ["flags"], ["sections"]],
+    "settings": [["command_line"], ["_parser", "layers"], ["flags"], ["sections"], ["values"], ["choices"]],
     "sources": [
         ["auto", "_fake_webcam"],
         ["picamera", "synthetic", "webcam", "stream", "video"],
@@ -253,5 +253,7 @@ def test_a_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     loaded = set(done.stdout.split())
     assert {"edge_app.sources.video", "edge_app.settings.flags.run", "cv2"} <= loaded
     idle = {"sources.webcam", "sources.picamera", "sources.synthetic", "sources.stream", "overlay", "sinks.window"}
-    idle |= {f"flags.{word}" for word in (*flags.WORDS, "app") if word != "run"}
+    idle |= {
+        f"settings.flags.{entry.record.partition(':')[0]}" for words, entry in commands.TABLE.items() if words != "run"
+    }
     assert not loaded & {*(f"edge_app.{name}" for name in idle), "simplejpeg", "difflib", "tomllib"}

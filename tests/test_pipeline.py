@@ -19,9 +19,9 @@ from edge_app.model import classifier
 from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
-from edge_app.pictures.preprocess import Crop
 from edge_app.pipeline import Control, Limits, Recogniser, Summary
-from edge_app.records import Box, Frame, Outage, Picture, Result
+from edge_app.records import Box, Crop, Frame, Outage, Picture, Result
+from edge_app.settings.sections import ModelOptions
 from edge_app.sinks import Guard, Sink
 from edge_app.sources import Closeable
 from tests.conftest import DATA
@@ -80,7 +80,7 @@ def run(
     items: Sequence[Frame | Outage], *sinks: Sink, frames: int | None = None, stages: Stages | None = None
 ) -> Summary:
     """Send items through the pipeline with the model whose scores are the mean red, green and blue."""
-    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    model = classifier.load(ModelOptions(model=str(DATA / "mean_int8_unit.tflite"), labels=DATA / "rgb.txt"))
     recogniser = Recogniser(model, Decision(model.labels, GREEN_OR_NOTHING))
     control = Control(stages=stages or Stages())
     return pipeline.tally(pipeline.run(Listed(items), recogniser, sinks, Limits(frames=frames), control))
@@ -274,7 +274,7 @@ def test_who_shows_the_picture_is_timed_apart() -> None:
 
 def test_results_come_one_by_one() -> None:
     """Whoever pulls results gets each as soon as every sink has it, and no frame is taken ahead."""
-    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    model = classifier.load(ModelOptions(model=str(DATA / "mean_int8_unit.tflite"), labels=DATA / "rgb.txt"))
     source, sink = Listed([frame(n) for n in range(3)]), Kept()
     results = pipeline.run(source, Recogniser(model, Decision(model.labels, Rules())), [sink], Limits(), Control())
     for count, result in enumerate(results, 1):
@@ -283,7 +283,7 @@ def test_results_come_one_by_one() -> None:
 
 def test_a_crop_that_no_picture_of_a_camera_has_ends_the_run() -> None:
     """A camera whose first picture the crop lies outside of is wrong usage; a folder may have other pictures."""
-    model = classifier.load(str(DATA / "mean_int8_unit.tflite"), DATA / "rgb.txt")
+    model = classifier.load(ModelOptions(model=str(DATA / "mean_int8_unit.tflite"), labels=DATA / "rgb.txt"))
     outside = Recogniser(model, Decision(model.labels, Rules()), Crop("box", Box(0, 0, 99, 99)))
     source = Listed([frame(0), frame(1)])
     assert pipeline.tally(pipeline.run(source, outside, [], Limits(), Control())).damaged == 2

@@ -21,7 +21,7 @@ import numpy as np
 from edge_app import pipeline
 from edge_app.bench import frames, inference, machine
 from edge_app.bench.classic import Classic, cost, entropy
-from edge_app.bench.frames import Kind, Reel, Replay
+from edge_app.bench.frames import Reel, Replay
 from edge_app.data import dataset
 from edge_app.evaluate import measure
 from edge_app.evaluate.measure import FullDecode
@@ -30,6 +30,8 @@ from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules, probabilities
 from edge_app.pictures import preprocess
 from edge_app.pipeline import Control, Limits, Recogniser
+from edge_app.settings.choices import FrameKind
+from edge_app.settings.sections import CameraOptions, ModelOptions
 from edge_app.sources import Camera, Capture, LiveSource, Request, Source, webcam
 from edge_app.system.v4l2 import Device, Mode
 from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
@@ -41,7 +43,7 @@ ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames
 @cache
 def loaded(name: str) -> Classifier:
     """Load a model."""
-    return classifier.load(name)
+    return classifier.load(ModelOptions(model=name))
 
 
 def run_to_the_end(source: Source, recogniser: Recogniser, limits: Limits = Limits()) -> None:
@@ -49,7 +51,7 @@ def run_to_the_end(source: Source, recogniser: Recogniser, limits: Limits = Limi
     pipeline.tally(pipeline.run(source, recogniser, [Nowhere()], limits, Control()))
 
 
-def pipeline_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> float:
+def pipeline_cpu_ms(size_px: tuple[int, int], kind: FrameKind, model: str = NANO) -> float:
     """Return the processor time our pipeline takes for a frame."""
     for count in (frames.COUNT, FRAMES):  # the first round warms up
         begun_s = time.process_time()
@@ -59,7 +61,7 @@ def pipeline_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> 
     return taken_s / FRAMES * 1e3
 
 
-def classic_cpu_ms(size_px: tuple[int, int], kind: Kind, model: str = NANO) -> float:
+def classic_cpu_ms(size_px: tuple[int, int], kind: FrameKind, model: str = NANO) -> float:
     """Return what the classic loop takes."""
     return cost(Classic(store.read(model), "auto", kind).label, reel(size_px, kind), FRAMES).cpu_ms
 
@@ -71,7 +73,7 @@ def medians_of_turns(*ways: Callable[[], float]) -> list[float]:
 
 
 def against_classic(
-    size_px: tuple[int, int], kind: Kind, limit: float, classic_px: tuple[int, int] | None = None, of: str = ""
+    size_px: tuple[int, int], kind: FrameKind, limit: float, classic_px: tuple[int, int] | None = None, of: str = ""
 ) -> Callable[[Plan], Iterator[Figure]]:
     """Return the figure: CPU time of a frame beside the classic loop's."""
 
@@ -120,7 +122,7 @@ def smallest_mode(plan: Plan) -> Iterator[Figure]:
         yield from against_classic(size_px, kind, 0.30, (640, 480), f"camera with {' and '.join(formats)}: ")(plan)
 
 
-KINDS: dict[str, Kind] = {"MJPG": "jpeg", "YUYV": "yuyv"}
+KINDS: dict[str, FrameKind] = {"MJPG": "jpeg", "YUYV": "yuyv"}
 
 
 def difference_of_yuyv(plan: Plan) -> Iterator[Figure]:
@@ -166,7 +168,7 @@ def low_rate(plan: Plan) -> Iterator[Figure]:
     """Classify five frames a second of a camera with thirty."""
 
     def cpu_s(rate_hz: float | None) -> float:
-        with LiveSource(ReelCamera(reel((640, 480)), 30.0), Request(rate_hz=rate_hz)) as source:
+        with LiveSource(ReelCamera(reel((640, 480)), 30.0), Request(CameraOptions(rate=rate_hz))) as source:
             begun_s = time.process_time()
             decision = Decision(loaded(NANO).labels, Rules())
             limits = Limits(duration_s=10.0, rate_hz=rate_hz)

@@ -31,6 +31,7 @@ from edge_app.model.decision import Decision, Rules
 from edge_app.pictures import preprocess
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.opencv import cv2
+from edge_app.settings.sections import ModelOptions
 
 PACKAGES = ("mediapipe", "ai-edge-litert", "opencv-contrib-python", "numpy")
 WARM_UP = 60
@@ -81,7 +82,7 @@ def _operator(model: Any, code: int, source: int, target: int) -> Any:
 
 def edge_app(name: str) -> Callable[[Any], str | None]:
     """Return our way from frame to the label of this frame."""
-    model = classifier.load(name)
+    model = classifier.load(ModelOptions(model=name))
     decision = Decision(model.labels, Rules(smoothing_s=0))
 
     def label(pixels: Any) -> str | None:
@@ -110,7 +111,7 @@ def bare(name: str) -> Callable[[Any], str | None]:
     """Return what a script does: crop, cv2.resize with INTER_AREA, set_tensor, invoke."""
     model = store.read(name)
     module = runtime.import_runtime("auto")[1]
-    interpreter = runtime.load_interpreter(module, model, runtime.Options())
+    interpreter = runtime.load_interpreter(module, model, ModelOptions())
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     _, rows, columns, _ = source["shape"]
 

@@ -6,18 +6,15 @@ import os
 import subprocess
 import sys
 
-COMMANDS = (
-    *("", "run", "sources", "models", "models list", "models show", "models verify", "models schema"),
-    *("bench", "evaluate", "train", "doctor"),
-    *("service", "service install", "service uninstall", "service status", "config"),
-)
+from edge_app import commands
+
 WIDTH = "100"
 
 
 def main() -> None:
     """Print the page."""
     print("# Commands\n\nMade by `make docs` from the commands' own `--help`.")
-    for command in COMMANDS:
+    for command in commands.TABLE:
         words = [sys.executable, "-I", "-m", "edge_app", *command.split(), "--help"]
         environment = os.environ | {"COLUMNS": WIDTH, "NO_COLOR": "1"}
         shown = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout

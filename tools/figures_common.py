@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_app.bench import frames
-from edge_app.bench.frames import Kind, Reel
+from edge_app.bench.frames import Reel
 from edge_app.pictures import preprocess
 from edge_app.records import DEFAULT_SIZE_PX, Picture, Result
+from edge_app.settings.choices import FrameKind
 from tools.photographs import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
@@ -60,7 +61,7 @@ def at_most(limit: float) -> Callable[[float], bool]:
 
 
 @cache
-def reel(size_px: tuple[int, int], kind: Kind = "jpeg") -> Reel:
+def reel(size_px: tuple[int, int], kind: FrameKind = "jpeg") -> Reel:
     """Lay photographs side by side until a frame is full; below 640x480 shrink such a frame, as a camera does."""
     if size_px[0] < DEFAULT_SIZE_PX[0]:
         full = [picture.rgb() for picture in map(reel(DEFAULT_SIZE_PX, "rgb").picture, range(frames.COUNT))]

@@ -27,7 +27,7 @@ EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the program as it 
 
 SCRIPT = """
 import sys
-import cv2, numpy as np, pydantic_settings
+import cv2, numpy as np, pydantic
 from ai_edge_litert.interpreter import Interpreter
 interpreter = Interpreter(model_path=sys.argv[2], num_threads=1)
 interpreter.allocate_tensors()

@@ -22,7 +22,7 @@ from edge_app.data import cifar10
 from edge_app.model import classifier, store
 from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, Rules
-from edge_app.model.runtime import Options
+from edge_app.settings.sections import ModelOptions
 from edge_app.train import data
 
 HEAD = (
@@ -81,11 +81,11 @@ def compare(options: argparse.Namespace, pictures: np.ndarray[Any, np.dtype[np.u
     notes = []
     print(HEAD, "|---" * (HEAD.count("|") - 1) + "|", sep="\n")
     for name in options.models:
-        xnnpack = classifier.load(name)
+        xnnpack = classifier.load(ModelOptions(model=name))
         if xnnpack.delegation is None or xnnpack.delegation.delegated == 0:
             sys.exit(f"XNNPACK runs nothing of {name} on {xnnpack.runtime}; run this on ai-edge-litert")
         ours = ask(xnnpack, pictures)
-        plain = ask(classifier.load(name, options=Options(delegate="none")), pictures)
+        plain = ask(classifier.load(ModelOptions(model=name, delegate="none")), pictures)
         print(row(name, "`--delegate none`", ours, plain))
         if name in there:
             print(row(name, "the other environment", ours, there[name]))
@@ -108,7 +108,7 @@ def main() -> None:
     if options.write is None:
         compare(options, pictures)
         return
-    found = {name: ask(classifier.load(name), pictures) for name in options.models}
+    found = {name: ask(classifier.load(ModelOptions(model=name)), pictures) for name in options.models}
     arrays = {f"{name} steps": answers.steps for name, answers in found.items()}
     np.savez(options.write, **arrays, **{f"{name} verdicts": answers.verdicts for name, answers in found.items()})
 

@@ -9,6 +9,6 @@ if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
 command -v "$python" >/dev/null || { echo "edge-app: tflite-runtime needs Python 3.11, and there is no $python" >&2; exit 3; }
 [ -x "$folder/bin/python" ] || "$python" -I -m venv "$folder"
 "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check 'tflite-runtime==2.14.0' 'numpy<2' \
-  'opencv-python-headless<4.12' 'pydantic-settings>=2.14' 'tqdm' 'pytest>=8'
+  'opencv-python-headless<4.12' 'pydantic>=2.7' 'tqdm' 'pytest>=8'
 "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-deps -e .
 touch "$stamp"

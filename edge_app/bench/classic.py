@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_app.bench.frames import Kind, Reel
-from edge_app.model.runtime import Options, RuntimeName, import_runtime, load_interpreter
+from edge_app.bench.frames import Reel
+from edge_app.model.runtime import import_runtime, load_interpreter
 from edge_app.model.store import Model
 from edge_app.pictures.opencv import cv2
+from edge_app.settings.choices import FrameKind, RuntimeName
+from edge_app.settings.sections import ModelOptions
 
 WARM_UP = 20  # frames
 
@@ -40,10 +42,10 @@ class Classic:
         kind: what the camera delivers.
     """
 
-    def __init__(self, model: Model, runtime: RuntimeName, kind: Kind) -> None:
+    def __init__(self, model: Model, runtime: RuntimeName, kind: FrameKind) -> None:
         self._decoded = _DECODERS[kind]
         module = import_runtime(runtime)[1]
-        self._interpreter = load_interpreter(module, model, Options())
+        self._interpreter = load_interpreter(module, model, ModelOptions())
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
         self._labels = model.labels
@@ -72,7 +74,7 @@ class Classic:
 
 
 # To BGR, as VideoCapture.read does.
-_DECODERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Any]] = {
+_DECODERS: dict[FrameKind, Callable[[npt.NDArray[np.uint8]], Any]] = {
     "jpeg": lambda raw: cv2.imdecode(raw, cv2.IMREAD_COLOR),
     "yuyv": lambda raw: cv2.cvtColor(raw, cv2.COLOR_YUV2BGR_YUYV),
     "rgb": lambda raw: raw,

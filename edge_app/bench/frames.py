@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +17,11 @@ from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import DEFAULT_FPS, Frame, Outage, Picture, Pixels
+from edge_app.settings.choices import FrameKind
 from edge_app.sources import Closeable, folder
 from edge_app.sources.synthetic import to_yuyv
 from edge_app.sources.synthetic.film import Film
 from edge_app.system.wording import counted
-
-Kind = Literal["jpeg", "yuyv", "rgb"]
 
 COUNT = 60
 QUALITY = 80  # of usual webcams
@@ -41,7 +39,7 @@ class Reel:
     """
 
     title: str
-    kind: Kind
+    kind: FrameKind
     raw: tuple[npt.NDArray[np.uint8], ...]
 
     def picture(self, index: int) -> Picture:
@@ -49,14 +47,14 @@ class Reel:
         return _MAKERS[self.kind](self.raw[index % len(self.raw)])
 
 
-_MAKERS: dict[Kind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
+_MAKERS: dict[FrameKind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
     "jpeg": JpegPicture,
     "yuyv": YuyvPicture,
     "rgb": lambda pixels: ArrayPicture(pixels, "bgr"),
 }
 
 
-def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
+def drawn(kind: FrameKind, size_px: tuple[int, int]) -> Reel:
     """Draw scenes with a sensor's grain."""
     film, grain = Film(1, size_px, DEFAULT_FPS), np.random.default_rng(0)
     scenes = (film.frame_pixels(number * 30) for number in range(COUNT))  # one at a time: a small board has little room
@@ -64,7 +62,7 @@ def drawn(kind: Kind, size_px: tuple[int, int]) -> Reel:
     return of_pictures("drawn scenes", noisy, kind, size_px)
 
 
-def photographs(where: Path, kind: Kind, size_px: tuple[int, int]) -> Reel:
+def photographs(where: Path, kind: FrameKind, size_px: tuple[int, int]) -> Reel:
     """Read the pictures of a folder, each scaled to cover the size and cut to it.
 
     Raises:
@@ -88,7 +86,7 @@ def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)[:height, :width])
 
 
-def of_pictures(what: str, pictures: Iterable[Pixels], kind: Kind, size_px: tuple[int, int]) -> Reel:
+def of_pictures(what: str, pictures: Iterable[Pixels], kind: FrameKind, size_px: tuple[int, int]) -> Reel:
     """Make a reel of (H, W, 3) RGB pictures of one size."""
     width, height = size_px
     quality = f" of quality {QUALITY}" if kind == "jpeg" else ""
@@ -96,7 +94,7 @@ def of_pictures(what: str, pictures: Iterable[Pixels], kind: Kind, size_px: tupl
     return Reel(title, kind, tuple(_as_delivered(pixels, kind) for pixels in pictures))
 
 
-def _as_delivered(pixels: Pixels, kind: Kind) -> npt.NDArray[np.uint8]:
+def _as_delivered(pixels: Pixels, kind: FrameKind) -> npt.NDArray[np.uint8]:
     if kind == "yuyv":
         return to_yuyv(pixels)
     bgr = np.ascontiguousarray(pixels[..., ::-1])

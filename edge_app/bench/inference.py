@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_app.model import runtime
 from edge_app.model.store import Model
+from edge_app.settings.sections import ModelOptions
 
 ROUNDS = 20
 IN_A_ROW = 100
@@ -20,7 +21,7 @@ IN_A_ROW = 100
 def interpreter(content: bytes, name: str = "model") -> Any:
     """Load a model for one thread, with noise as its input."""
     module = runtime.import_runtime("auto")[1]
-    loaded = runtime.load_interpreter(module, Model(name, Path(name), content, "", (), None), runtime.Options())
+    loaded = runtime.load_interpreter(module, Model(name, Path(name), content, "", (), None), ModelOptions())
     details = loaded.get_input_details()[0]
     noise = np.random.default_rng(0).integers(0, 256, details["shape"], np.uint8)
     is_float = details["dtype"] == np.float32

@@ -6,15 +6,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
 
 from edge_app import sinks
 from edge_app.pictures import overlay
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Picture, Result
-from edge_app.sinks import Request, Sink
-
-Outlet = Literal["log", "preview"]
+from edge_app.settings.choices import Outlet
+from edge_app.sinks import Destination, Sink
 
 
 class Preview:
@@ -41,5 +39,5 @@ def opened(outlets: Sequence[Outlet]) -> Iterator[list[Sink]]:
         if "log" not in outlets:
             yield found
             return
-        with closing(sinks.connect(f"log:{Path(folder, 'log.jsonl')}", Request())) as log:
+        with closing(sinks.connect(f"log:{Path(folder, 'log.jsonl')}", Destination())) as log:
             yield [*found, log]

@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,19 @@ import numpy.typing as npt
 from edge_app import sources
 from edge_app.bench import machine, measure, outlets, report, start
 from edge_app.bench.classic import Classic, entropy
-from edge_app.bench.frames import Kind, Reel, Replay, drawn, photographs
-from edge_app.bench.outlets import Outlet
+from edge_app.bench.frames import Reel, Replay, drawn, photographs
 from edge_app.bench.report import Report
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.model import store
 from edge_app.model.classifier import Classifier
-from edge_app.model.runtime import DelegateName, Options, RuntimeName
 from edge_app.model.store import Model
 from edge_app.pictures import preprocess
-from edge_app.records import DEFAULT_SIZE_PX
+from edge_app.records import DEFAULT_SIZE_PX, Size
 from edge_app.settings import layers
-from edge_app.sources import Request as SourceRequest
-from edge_app.sources import Source
+from edge_app.settings.flags.bench import Bench
+from edge_app.settings.sections import CameraOptions, ModelOptions
+from edge_app.sources import Request, Source
 from edge_app.system import process
 from edge_app.system.masking import masked
 from edge_app.system.wording import counted
@@ -42,45 +40,8 @@ MOST_PX = 4096  # of a side
 STARTS = 3
 START_FRAMES = 60  # of a program whose memory is looked at
 
-Reels = Mapping[tuple[int, int] | None, Reel]  # by size; no size, that of a source, has none
+Reels = Mapping[Size | None, Reel]  # by size; no size, that of a source, has none
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be measured: every model with every delegate, number of threads and size of frames.
-
-    Attributes:
-        models: names or files.
-        labels: for models without a card.
-        threads: of the runtime.
-        delegates: of the same.
-        runtime: package that runs the models.
-        source: a camera or anything else that `run` takes; None measures on frames that are made beforehand.
-        pictures: folder of photographs to make them of; None draws scenes.
-        kind: what the camera delivers.
-        sizes_px: width and height of the frames; of a source those asked for, none leaves it to the source.
-        outlets: what takes the results.
-        frames: of each repetition.
-        repetitions: of each configuration.
-        against_classic: measure the classic loop too, with the first model.
-        older: report to compare with; that it can be is seen before the work.
-    """
-
-    models: tuple[str, ...]
-    labels: Path | None
-    threads: tuple[int, ...]
-    delegates: tuple[DelegateName, ...]
-    runtime: RuntimeName
-    source: str | None
-    pictures: Path | None
-    kind: Kind
-    sizes_px: tuple[tuple[int, int], ...]
-    outlets: tuple[Outlet, ...]
-    frames: int
-    repetitions: int
-    against_classic: bool
-    older: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +52,21 @@ class Case:
         name: says what it is.
         model: what classifies.
         options: how it runs.
-        size_px: of the frames; None leaves it to the source.
+        size: of the frames; None leaves it to the source.
     """
 
     name: str
     model: Model
-    options: Options
-    size_px: tuple[int, int] | None
+    options: ModelOptions
+    size: Size | None
 
 
-def bench(request: Request, progress: Progress) -> Report:
-    """Measure what is asked for.
+def bench(settings: Bench, older: Report | None, progress: Progress) -> Report:
+    """Measure every model with every delegate, number of threads and size of frames that is asked for.
 
     Args:
-        request: what.
+        settings: of the command.
+        older: report to compare with; that it can be is seen before the work.
         progress: given a title and a number of frames, gives whom to tell how many have been done.
 
     Raises:
@@ -114,114 +76,123 @@ def bench(request: Request, progress: Progress) -> Report:
         UsageError: the older report says nothing about this one.
     """
     before, about = machine.moment(), machine.describe()
-    if request.source is None and not request.sizes_px:
-        request = replace(request, sizes_px=(DEFAULT_SIZE_PX,))
-    _refuse_contradictions(request)
-    if max(request.threads) > about.cores:
-        threads, cores = counted(max(request.threads), "thread"), counted(about.cores, "core")
+    _refuse_contradictions(settings)
+    if max(settings.threads) > about.cores:
+        threads, cores = counted(max(settings.threads), "thread"), counted(about.cores, "core")
         log.warning("%s on %s: they wait for each other", threads, cores)
-    models = {name: store.read(name, request.labels) for name in request.models}
-    cases = list(_cases(request, models))
+    models = {name: store.read(name, settings.labels) for name in settings.model}
+    cases = list(_cases(settings, models))
     hashes = {name: model.sha256 for name, model in models.items()}
     loaded = {case.name: Classifier(case.model, case.options) for case in cases}
-    if request.older:
-        report.require_comparable(request.older, [case.name for case in cases], _title(request))
+    if older:
+        report.require_comparable(older, [case.name for case in cases], _title(settings))
     with progress("starts", len(cases) * STARTS) as tell:
-        starts = {case.name: _start(case, request, tell) for case in cases}
-    reels: Reels = {} if request.source else {size_px: _reel(request, size_px) for size_px in request.sizes_px}
-    ways = {case.name: _way(request, case, loaded[case.name], reels) for case in cases}
-    if request.against_classic:
-        ways |= _yardsticks(models[request.models[0]], request, reels)
-    turn = request.frames if request.source else measure.TURN
-    with progress("frames", len(ways) * request.frames * request.repetitions) as tell:
-        measurements = measure.in_turns(ways, request.frames, request.repetitions, tell, turn)
+        starts = {case.name: _start(case, settings, tell) for case in cases}
+    reels: Reels = {} if settings.source else {size: _reel(settings, size) for size in _sizes(settings) if size}
+    ways = {case.name: _way(settings, case, loaded[case.name], reels) for case in cases}
+    if settings.against_classic:
+        ways |= _yardsticks(models[settings.model[0]], settings, reels)
+    turn = settings.frames if settings.source else measure.TURN
+    with progress("frames", len(ways) * settings.frames * settings.repetitions) as tell:
+        measurements = measure.in_turns(ways, settings.frames, settings.repetitions, tell, turn)
     runtime = loaded[cases[0].name].runtime
-    return Report(_title(request), runtime, about, before, machine.moment(), hashes, starts, measurements)
+    return Report(_title(settings), runtime, about, before, machine.moment(), hashes, starts, measurements)
 
 
-def _refuse_contradictions(request: Request) -> None:
-    prepared = {"--pictures": request.pictures, "--against-classic": request.against_classic}
+def _refuse_contradictions(settings: Bench) -> None:
+    prepared = {"--pictures": settings.pictures, "--against-classic": settings.against_classic}
     for flag, is_given in prepared.items():
-        if request.source and is_given:
+        if settings.source and is_given:
             raise UsageError(f"{flag} is for frames that are prepared", "leave --source out")
-    for width, height in request.sizes_px:
-        if max(width, height) > MOST_PX:
-            raise UsageError(f"--size {width}x{height} is too large", f"choose at most {MOST_PX} pixels a side")
-        if request.kind == "yuyv" and width % 2:
-            raise UsageError(f"--size {width}x{height}: yuyv needs an even width", f"try {width + 1}x{height}")
+    for size in settings.size:
+        if max(size.px) > MOST_PX:
+            raise UsageError(f"--size {size} is too large", f"choose at most {MOST_PX} pixels a side")
+        if settings.kind == "yuyv" and size.width_px % 2:
+            wider = replace(size, width_px=size.width_px + 1)
+            raise UsageError(f"--size {size}: yuyv needs an even width", f"try {wider}")
 
 
-def _title(request: Request) -> str:
-    sizes = ", ".join(f"{width}x{height}" for width, height in request.sizes_px)
-    shown = f", results go to {' and '.join(request.outlets)}" if request.outlets else ""
-    if request.source:
-        return f"{masked(request.source)}{f', {sizes} asked for' if sizes else ''}{shown}"
-    what = f"pictures of {request.pictures}" if request.pictures else "drawn scenes"
-    return f"{what}, {sizes} {request.kind}{shown}"
+def _sizes(settings: Bench) -> list[Size] | list[None]:
+    """Return the sizes of the frames; a single None leaves it to the source."""
+    if settings.size:
+        return settings.size
+    return [None] if settings.source else [Size(*DEFAULT_SIZE_PX)]
 
 
-def _cases(request: Request, models: Mapping[str, Model]) -> Iterator[Case]:
-    sizes: tuple[tuple[int, int] | None, ...] = request.sizes_px or (None,)
-    for (name, model), threads, delegate, size_px in itertools.product(
-        models.items(), request.threads, request.delegates, sizes
+def _title(settings: Bench) -> str:
+    sizes = ", ".join(str(size) for size in _sizes(settings) if size)
+    shown = f", results go to {' and '.join(settings.sink)}" if settings.sink else ""
+    if settings.source:
+        return f"{masked(settings.source)}{f', {sizes} asked for' if sizes else ''}{shown}"
+    what = f"pictures of {settings.pictures}" if settings.pictures else "drawn scenes"
+    return f"{what}, {sizes} {settings.kind}{shown}"
+
+
+def _cases(settings: Bench, models: Mapping[str, Model]) -> Iterator[Case]:
+    for (name, model), threads, delegate, size in itertools.product(
+        models.items(), settings.threads, settings.delegate, _sizes(settings)
     ):
         differs = [
             *([f"{threads} threads"] if threads != 1 else []),
             *([f"delegate {delegate}"] if delegate != "xnnpack" else []),
-            *([_suffix(request, size_px)] if len(sizes) > 1 else []),
+            *_suffix(settings, size),
         ]
-        yield Case(", ".join([name, *differs]), model, Options(request.runtime, delegate, threads), size_px)
-
-
-def _suffix(request: Request, size_px: tuple[int, int] | None) -> str:
-    return f"{size_px[0]}x{size_px[1]}" if size_px and len(request.sizes_px) > 1 else ""
-
-
-def _reel(request: Request, size_px: tuple[int, int]) -> Reel:
-    if request.pictures is not None:
-        return photographs(request.pictures, request.kind, size_px)
-    return drawn(request.kind, size_px)
-
-
-def _way(request: Request, case: Case, classifier: Classifier, reels: Reels) -> measure.Way:
-    def open_source(frames: int) -> Source:
-        if request.source is None:
-            return Replay(reels[case.size_px], frames)
-        asked = SourceRequest(
-            min_side_px=preprocess.min_side_px(classifier.shape),
-            wants_full="preview" in request.outlets,
-            size_px=case.size_px,
+        options = ModelOptions(
+            model=name, labels=settings.labels, runtime=settings.runtime, delegate=delegate, threads=threads
         )
-        return sources.connect(request.source, asked)
-
-    return measure.through_pipeline(classifier, open_source, lambda: outlets.opened(request.outlets))
+        yield Case(", ".join([name, *differs]), model, options, size)
 
 
-def _yardsticks(model: Model, request: Request, reels: Reels) -> dict[str, measure.Way]:
+def _suffix(settings: Bench, size: Size | None) -> list[str]:
+    """Return what tells a size from the others, where there are others."""
+    return [str(size)] if size and len(settings.size) > 1 else []
+
+
+def _reel(settings: Bench, size: Size) -> Reel:
+    if settings.pictures is not None:
+        return photographs(settings.pictures, settings.kind, size.px)
+    return drawn(settings.kind, size.px)
+
+
+def _way(settings: Bench, case: Case, classifier: Classifier, reels: Reels) -> measure.Way:
+    def open_source(frames: int) -> Source:
+        if settings.source is None:
+            return Replay(reels[case.size], frames)
+        asked = Request(
+            camera=CameraOptions(size=case.size),
+            min_side_px=preprocess.min_side_px(classifier.shape),
+            wants_full="preview" in settings.sink,
+        )
+        return sources.connect(settings.source, asked)
+
+    return measure.through_pipeline(classifier, open_source, lambda: outlets.opened(settings.sink))
+
+
+def _yardsticks(model: Model, settings: Bench, reels: Reels) -> dict[str, measure.Way]:
     """Return the classic loop and, of JPEG, the entropy decoding alone, at each size."""
     ways = {}
-    for size_px, reel in reels.items():
+    for size, reel in reels.items():
         doing: dict[str, Callable[[npt.NDArray[np.uint8]], object]] = {
-            "classic loop": Classic(model, request.runtime, request.kind).label
+            "classic loop": Classic(model, settings.runtime, settings.kind).label
         }
-        if request.kind == "jpeg":
+        if settings.kind == "jpeg":
             doing["entropy decoding"] = entropy
         for name, do in doing.items():
-            ways[", ".join(filter(None, [name, _suffix(request, size_px)]))] = measure.by_itself(do, reel)
+            ways[", ".join([name, *_suffix(settings, size)])] = measure.by_itself(do, reel)
     return ways
 
 
-def _start(case: Case, request: Request, tell: Callable[[int], object]) -> Start:
+def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
     """Start `edge-app run` on the same configuration, a few times."""
-    source = request.source or f"synthetic:{request.kind},free"
+    source = settings.source or f"synthetic:{settings.kind},free"
     options = case.options
     words = [
         *process.python_child("from edge_app.__main__ import main; main()"),
         *("run", "--config", os.devnull, "--source", source),
         *("--model", str(case.model.path), "--runtime", options.runtime, "--delegate", options.delegate),
         *("--threads", str(options.threads), "--frames", str(START_FRAMES), "--preview", "none", "--log", "-"),
-        *(("--labels", str(request.labels)) if request.labels else ()),
-        *(("--size", "{}x{}".format(*case.size_px)) if case.size_px else ()),
+        *(("--labels", str(settings.labels)) if settings.labels else ()),
+        *(("--size", str(case.size)) if case.size else ()),
     ]
     # The settings of whoever measures, a rate for instance, are no part of what is measured.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(layers.PREFIX)}

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,30 +20,12 @@ from edge_app.bench.measure import Percentiles, percentiles
 from edge_app.data import dataset
 from edge_app.model import store
 from edge_app.model.classifier import Classifier
-from edge_app.model.runtime import DelegateName, Options, RuntimeName
 from edge_app.records import LabelledPictures
+from edge_app.settings.flags.bench import Bench
+from edge_app.settings.sections import ModelOptions
 
 WARM_UP = 200
 SCHEMA_VERSION = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Every model with every delegate and number of threads.
-
-    Attributes:
-        models: names or files.
-        labels: of models without a card; None takes those of the data in their order.
-        threads: of the runtime.
-        delegates: of the same.
-        runtime: package that runs the models.
-    """
-
-    models: tuple[str, ...]
-    labels: Path | None
-    threads: tuple[int, ...]
-    delegates: tuple[DelegateName, ...]
-    runtime: RuntimeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +56,15 @@ class SingleStream:
 
 
 def measure(
-    request: Request,
+    settings: Bench,
     source: dataset.Source,
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], Any]]],
 ) -> Iterator[SingleStream]:
     """Classify every test picture once, with each configuration.
 
     Args:
-        request: which.
+        settings: of the command; its models, with every delegate and number of threads. Models without labels take
+            those of the data in their order.
         source: of the pictures.
         progress: given a title and a number of pictures, gives whom to tell how many have been done.
 
@@ -90,11 +72,12 @@ def measure(
         ModelRefused: a model cannot be used.
         DataError: the pictures are missing, or a model does not know their labels.
     """
-    for name, threads, delegate in itertools.product(request.models, request.threads, request.delegates):
-        model = store.read(name, request.labels)
+    for name, threads, delegate in itertools.product(settings.model, settings.threads, settings.delegate):
+        model = store.read(name, settings.labels)
         if not model.labels:
             model = replace(model, labels=source.read("test", (32, 32)).names)
-        loaded = Classifier(model, Options(request.runtime, delegate, threads))
+        options = ModelOptions(model=name, runtime=settings.runtime, delegate=delegate, threads=threads)
+        loaded = Classifier(model, options)
         data = source.read("test", loaded.shape)
         data = replace(data, labels=dataset.places(data, loaded.labels))
         differs = [f"{threads} threads"] * (threads != 1) + [f"delegate {delegate}"] * (delegate != "xnnpack")

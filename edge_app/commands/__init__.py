@@ -1,4 +1,7 @@
-"""What each command does, one file a command."""
+"""What each command does, one file a command, and the table of them all.
+
+The table is the only list of commands: parser, help, documentation and tests read it.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,32 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-# Words of the command line to the function that runs them, which is loaded when its command is.
-COMMANDS = {
-    "": "version:version",
-    "run": "run:run",
-    "sources": "sources:list_sources",
-    "models list": "models:list_models",
-    "models show": "models:show",
-    "models verify": "models:verify",
-    "models schema": "models:schema",
-    "evaluate": "evaluate:evaluate",
-    "bench": "bench:bench",
-    "train": "train:train",
-    "doctor": "doctor:doctor",
-    "service install": "service:install",
-    "service uninstall": "service:uninstall",
-    "service status": "service:status",
-    "config": "config:config",
+from edge_app.settings.command_line import Entry
+
+TABLE = {
+    "": Entry("app:App", "version:version"),
+    "run": Entry("run:Run", "run:run", has_to_finish=True),
+    "sources": Entry("sources:Sources", "sources:list_sources"),
+    "models": Entry("models:Models"),
+    "models list": Entry("models:ModelsList", "models:list_models"),
+    "models show": Entry("models:ModelsShow", "models:show"),
+    "models verify": Entry("models:ModelsVerify", "models:verify"),
+    "models schema": Entry("models:ModelsSchema", "models:schema"),
+    "bench": Entry("bench:Bench", "bench:bench"),
+    "evaluate": Entry("evaluate:Evaluate", "evaluate:evaluate"),
+    "train": Entry("train:Train", "train:train", has_to_finish=True),
+    "doctor": Entry("doctor:Doctor", "doctor:doctor"),
+    "service": Entry("service:Service"),
+    "service install": Entry("service:ServiceInstall", "service:install", has_to_finish=True),
+    "service uninstall": Entry("service:ServiceUninstall", "service:uninstall"),
+    "service status": Entry("service:ServiceStatus", "service:status"),
+    "config": Entry("config:Config", "config:config"),
 }
+"""Words of each command to its settings and the function that runs it, in the order of the help."""
 
 
 def find(words: str) -> Callable[[Any, threading.Event], int]:
     """Return the function that runs a command: given its settings and the stop, it returns the exit code."""
-    module, _, function = COMMANDS[words].partition(":")
+    module, _, function = str(TABLE[words].function).partition(":")
     found: Callable[[Any, threading.Event], int] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     return found

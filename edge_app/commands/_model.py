@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 def load(options: sections.ModelOptions, stop: threading.Event) -> Classifier:
     """Load the model that settings name, as they say."""
-    from edge_app.model import classifier, runtime
+    from edge_app.model import classifier  # loads the runtime
 
-    ends = None
-    if options.input_range:
-        low, high = (float(part) for part in options.input_range.split(","))
-        ends = low, high
-    how = runtime.Options(options.runtime, options.delegate, options.threads, ends)
-    return classifier.load(options.model, options.labels, how, stop)
+    return classifier.load(options, stop)
 
 
 def accuracies(card: Card) -> Iterator[str]:

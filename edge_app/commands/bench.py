@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from edge_app.commands import output
 from edge_app.errors import EXIT_OK, UsageError
-from edge_app.settings import sections
 
 if TYPE_CHECKING:
     from edge_app.settings.flags.bench import Bench
@@ -22,27 +21,12 @@ def bench(settings: Bench, stop: threading.Event) -> int:
         return _single_stream(settings)
     if settings.plot:
         plot.require(settings.plot)
-    request = run.Request(
-        models=tuple(dict.fromkeys(settings.model)),
-        labels=settings.labels,
-        threads=tuple(dict.fromkeys(settings.threads)),
-        delegates=tuple(dict.fromkeys(settings.delegate)),
-        runtime=settings.runtime,
-        source=settings.source,
-        pictures=settings.pictures,
-        kind=settings.kind,
-        sizes_px=tuple(dict.fromkeys(map(sections.pixels, settings.size))),
-        outlets=tuple(settings.sink),
-        frames=settings.frames,
-        repetitions=settings.repetitions,
-        against_classic=settings.against_classic,
-        older=report.read(settings.compare) if settings.compare else None,
-    )
+    older = report.read(settings.compare) if settings.compare else None
     with output.json_to(settings.json_) as write_json, output.file_to(settings.plot) as write_plot:
-        found = run.bench(request, output.progress)
+        found = run.bench(settings, older, output.progress)
         for line in report.to_text(found) if settings.json_ != "-" else ():
             print(line)
-        for line in report.compare(found, request.older) if request.older else ():
+        for line in report.compare(found, older) if older else ():
             print(line, file=sys.stderr if settings.json_ == "-" else sys.stdout)
         if write_json is not None:
             write_json(report.to_json(found))
@@ -63,11 +47,8 @@ def _single_stream(settings: Bench) -> int:
         )
     before, about = machine.moment(), machine.describe()
     source, results = dataset.find(settings.data), []
-    request = single_stream.Request(
-        tuple(settings.model), settings.labels, tuple(settings.threads), tuple(settings.delegate), settings.runtime
-    )
     with output.json_to(settings.json_) as write:
-        for result in single_stream.measure(request, source, output.progress):
+        for result in single_stream.measure(settings, source, output.progress):
             results.append(result)
             if settings.json_ != "-":
                 print(result, flush=True)

@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from edge_app import commands
 from edge_app.commands._model import load
 from edge_app.settings import command_line
 
@@ -18,7 +19,7 @@ def run(settings: Run, stop: threading.Event) -> int:
     from edge_app.service import session
 
     def reread() -> Run:
-        found: Run = command_line.settle(*command_line.parse(sys.argv[1:]))
+        found: Run = command_line.settle(command_line.parse(sys.argv[1:], commands.TABLE))
         return found
 
     return session.run(settings, stop, reread, load)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def install(settings: ServiceInstall, stop: threading.Event) -> int:
     """Run `edge-app service install`."""
-    from edge_app.service import building, install
+    from edge_app.service import install
     from edge_app.system import process
 
     process.outlast_signals()
-    print(install.install(building.Order(settings.from_, settings.wheels, settings.network), stop))
+    print(install.install(settings, stop))
     return EXIT_OK
 
 

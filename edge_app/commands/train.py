@@ -26,25 +26,8 @@ def train(settings: Train, stop: threading.Event) -> int:
             f"training needs {error.name}, which is not installed",
             "pip install 'torch==2.13.0', then pip install 'edge-app[train]'",
         ) from error
-    path = make.make(
-        make.Request(
-            recipe=settings.recipe,
-            source=dataset.find(settings.data),
-            out=settings.out,
-            name=settings.name,
-            epochs=settings.epochs,
-            seed=settings.seed,
-            side_px=settings.size,
-            begin_from=settings.from_,
-            rate=settings.rate,
-            device=settings.device,
-            threads=settings.threads,
-            restart=settings.restart,
-            reference=tuple(settings.reference),
-            command=shlex.join(["edge-app", *sys.argv[1:]]),
-        ),
-        stop,
-    )
+    command = shlex.join(["edge-app", *sys.argv[1:]])
+    path = make.make(settings, dataset.find(settings.data), command, stop)
     card = store.read(str(path)).card
     assert card is not None  # noqa: S101  # narrows the type; `make` has just written it
     print(f"{path}: {card.file.bytes:,} bytes, " + ", ".join(accuracies(card)))

@@ -58,8 +58,8 @@ class Patient:
         deadly: checks that found a library whose import ends or hangs the process; this one must not import it.
     """
 
-    settings: Any
-    load: Callable[[Any, threading.Event], Any]
+    settings: sections.Settings
+    load: Callable[[sections.ModelOptions, threading.Event], Any]
     stop: threading.Event
     deadly: set[str] = field(default_factory=set)
 
@@ -78,7 +78,7 @@ def examine(
     yield Finding("python", "ok", f"{platform.python_version()}, edge-app {__version__} on {board.name()}")
     values, findings = _settings(file, for_service)
     yield from findings
-    patient = Patient(_Values(**values), load, stop)
+    patient = Patient(sections.Settings(**values), load, stop)
     for check in (opencv, picamera2, runtime, model, camera, throttling, log_folder):
         if stop.is_set():
             return
@@ -88,12 +88,6 @@ def examine(
             yield _of_error(check.__name__, error)
         except Exception as error:  # noqa: BLE001  # the other checks are worth having all the same
             yield Finding(check.__name__, "problem", f"the check failed: {error!r}", "please report this as a bug")
-
-
-class _Values(sections.CameraOptions, sections.ModelOptions, sections.OutputOptions):
-    """The settings that are examined."""
-
-    model_config = sections.CameraOptions.model_config | {"extra": "ignore"}
 
 
 def _settings(file: Path | None, for_service: bool) -> tuple[dict[str, Any], list[Finding]]:
@@ -197,7 +191,7 @@ def camera(patient: Patient) -> Iterator[Finding]:
     from edge_app import sources  # loads OpenCV, which may be what is broken
     from edge_app.sources import Request
 
-    request = Request(rotate=settings.rotate, flip=settings.flip, needs_camera=True, stop=patient.stop)
+    request = Request(camera=settings, needs_camera=True, stop=patient.stop)
     with sources.connect(settings.source, request) as source:
         yield _first_picture(source)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Any
 
@@ -12,16 +11,18 @@ import numpy.typing as npt
 
 from edge_app.errors import ModelRefused
 from edge_app.metering import Lap, no_lap
-from edge_app.model.runtime import Options, count_delegated, import_runtime, load_interpreter, version_of
+from edge_app.model.runtime import count_delegated, import_runtime, load_interpreter, version_of
 from edge_app.model.store import Model, read
 from edge_app.model.tensors import DTYPES, input_range, input_shape, input_table
 from edge_app.model.trial import try_in_child
 from edge_app.records import Pixels, Scores
+from edge_app.settings.sections import ModelOptions
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 # Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
 _TINY_PROBABILITY = 1e-7
+USUAL = ModelOptions.model_construct()
 
 
 class Classifier:
@@ -29,7 +30,7 @@ class Classifier:
 
     Args:
         model: from `store.read`; one that no card vouches for is tried in a child process first.
-        options: how to run it.
+        options: how to run it; which model, and its labels, `model` says.
         stop: set to give the trial up.
 
     Attributes:
@@ -46,7 +47,7 @@ class Classifier:
         DependencyMissing: no runtime is installed.
     """
 
-    def __init__(self, model: Model, options: Options = Options(), stop: threading.Event | None = None) -> None:
+    def __init__(self, model: Model, options: ModelOptions = USUAL, stop: threading.Event | None = None) -> None:
         if model.card is None:
             try_in_child(model, options, stop or threading.Event())
         self.name, self.path, self.card = model.name, model.path, model.card
@@ -161,13 +162,6 @@ def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
     return model.labels
 
 
-def load(
-    name_or_path: str,
-    labels_file: str | os.PathLike[str] | None = None,
-    options: Options = Options(),
-    stop: threading.Event | None = None,
-) -> Classifier:
-    """Read, check and load a model. See `store.read` and `Classifier` for the errors."""
-    from pathlib import Path
-
-    return Classifier(read(name_or_path, Path(labels_file) if labels_file else None), options, stop)
+def load(options: ModelOptions = USUAL, stop: threading.Event | None = None) -> Classifier:
+    """Read, check and load the model that settings name. See `store.read` and `Classifier` for the errors."""
+    return Classifier(read(options.model, options.labels), options, stop)

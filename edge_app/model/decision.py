@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_app.errors import UsageError
+from edge_app.model.card import Card
 from edge_app.records import Scores, Verdict
+from edge_app.settings.sections import DecisionOptions
 
 TOP = 3
 
@@ -28,6 +31,32 @@ class Rules:
     leave: float = 0.5
     smoothing_s: float = 0.5
     forget_s: float = 2.0
+
+
+def rules(options: DecisionOptions, card: Card | None, is_sequence: bool) -> Rules:
+    """Return the rules that settings and the model's card make: what the settings leave open the card says.
+
+    Args:
+        options: the settings.
+        card: of the model, if it has one.
+        is_sequence: neighbouring frames show the same scene; others are not averaged.
+
+    Raises:
+        UsageError: a label would be dropped as soon as it is named.
+    """
+    usual = Rules()
+    temperature = card.temperature if card else usual.temperature
+    enter, leave = (card.thresholds.enter, card.thresholds.leave) if card else (usual.enter, usual.leave)
+    if options.enter is not None:
+        enter, leave = options.enter, min(options.enter, leave)
+    if options.leave is not None:
+        leave = options.leave
+    if leave > enter:
+        raise UsageError(
+            f"--leave {leave} is above --enter {enter}: a label would be dropped as soon as it is named",
+            f"choose --leave {enter} or lower",
+        )
+    return Rules(temperature, enter, leave, options.smoothing if is_sequence else 0.0)
 
 
 def probabilities(scores: Scores, temperature: float) -> list[float]:

@@ -7,37 +7,19 @@ import re
 import sys
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from edge_app.errors import DependencyMissing, ModelRefused, one_line
 from edge_app.model.store import Model
+from edge_app.settings.choices import RuntimeName
+from edge_app.settings.sections import ModelOptions
 from edge_app.system import stderr
 from edge_app.system.wording import counted
-
-RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
-DelegateName = Literal["xnnpack", "none"]
 
 _EXPORT_AGAIN = "export the model again for this runtime, or choose another with --model"
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." and its kin; warnings and errors begin with another word.
 _CHATTER = re.compile(rb"INFO: .*TensorFlow Lite")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run a model.
-
-    Attributes:
-        runtime: which package; "auto" takes ai-edge-litert, else tflite-runtime.
-        delegate: "none" runs the plain kernels, for comparison.
-        threads: of the runtime.
-        input_range: real values that pixels 0 and 255 become; None takes the card's, else deduces it.
-    """
-
-    runtime: RuntimeName = "auto"
-    delegate: DelegateName = "xnnpack"
-    threads: int = 1
-    input_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +61,7 @@ def version_of(runtime: ModuleType) -> str:
     return str(getattr(sys.modules[runtime.__name__.partition(".")[0]], "__version__", "of unknown version"))
 
 
-def load_interpreter(module: ModuleType, model: Model, options: Options) -> Any:
+def load_interpreter(module: ModuleType, model: Model, options: ModelOptions) -> Any:
     """Make the runtime's interpreter for a model, its tensors allocated.
 
     What the runtime says of its progress is kept from standard error; its warnings and errors are not.

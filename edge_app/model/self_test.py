@@ -13,8 +13,9 @@ import numpy as np
 from edge_app.errors import ModelRefused
 from edge_app.model.card import Golden
 from edge_app.model.classifier import Classifier, golden_patch
-from edge_app.model.runtime import Delegation, Options
+from edge_app.model.runtime import Delegation
 from edge_app.model.store import Model
+from edge_app.settings.sections import ModelOptions
 from edge_app.system.wording import counted
 
 
@@ -89,7 +90,7 @@ def record(model: Model) -> Golden:
         ModelRefused: see `Classifier`.
         DependencyMissing: no runtime is installed.
     """
-    xnnpack, plain = Classifier(model), Classifier(model, Options(delegate="none"))
+    xnnpack, plain = Classifier(model), Classifier(model, ModelOptions(delegate="none"))
     patch = golden_patch(xnnpack.shape)
     return Golden(
         output=[int(step) for step in xnnpack.raw(patch)],

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_app.errors import ModelRefused
-from edge_app.model.runtime import Options
 from edge_app.model.store import Model
+from edge_app.settings.sections import ModelOptions
 
 log = logging.getLogger(__name__)
 DTYPES = (np.int8, np.uint8, np.float32)
@@ -32,10 +32,10 @@ def input_shape(details: dict[str, Any], model: Model) -> tuple[int, int]:
     return shape[1], shape[2]
 
 
-def input_range(details: dict[str, Any], model: Model, options: Options) -> tuple[float, float]:
+def input_range(details: dict[str, Any], model: Model, options: ModelOptions) -> tuple[float, float]:
     """Return the real values that pixels 0 and 255 become: as told, as the card says, or deduced."""
     if options.input_range is not None:
-        return options.input_range
+        return options.input_range.low, options.input_range.high
     if model.card is not None:
         return model.card.input.low, model.card.input.high
     if details["dtype"] == np.float32:

@@ -9,21 +9,20 @@ import numpy as np
 
 from edge_app.errors import ConfigError, ModelRefused
 from edge_app.model.runtime import (
-    DelegateName,
-    Options,
-    RuntimeName,
     count_delegated,
     import_runtime,
     load_interpreter,
 )
 from edge_app.model.store import Model
+from edge_app.settings.choices import DelegateName, RuntimeName
+from edge_app.settings.sections import ModelOptions
 from edge_app.system import children
 
 _TRIAL_LIMIT_S = 60
 _CHOOSE_ANOTHER = "copy it again from where it came, or choose another with --model"
 
 
-def try_in_child(model: Model, options: Options, stop: threading.Event) -> None:
+def try_in_child(model: Model, options: ModelOptions, stop: threading.Event) -> None:
     """Load and run an unknown model in a child process first: a bad file can crash the process that loads it.
 
     Raises:
@@ -60,7 +59,8 @@ def run(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
         ValueError, RuntimeError: it does not run; the text is the runtime's.
     """
     content = sys.stdin.buffer.read()
-    interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), Options(delegate=delegate))
+    options = ModelOptions(delegate=delegate)
+    interpreter = load_interpreter(import_runtime(runtime)[1], _nameless(path, content), options)
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     interpreter.invoke()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Box, Picture, Pixels
-
-Flip = Literal["none", "horizontal", "vertical"]
+from edge_app.settings.choices import Flip, Rotation
 
 
 class OrientedPicture:
@@ -19,7 +16,7 @@ class OrientedPicture:
         flip: "horizontal" swaps left and right, "vertical" top and bottom, before turning.
     """
 
-    def __init__(self, picture: Picture, rotate: int, flip: Flip) -> None:
+    def __init__(self, picture: Picture, rotate: Rotation, flip: Flip) -> None:
         self._picture, self._rotate, self._flip = picture, rotate, flip
 
     @property
@@ -50,6 +47,6 @@ class OrientedPicture:
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
-def oriented(picture: Picture, rotate: int, flip: Flip) -> Picture:
+def oriented(picture: Picture, rotate: Rotation, flip: Flip) -> Picture:
     """Return the picture turned and mirrored; itself when there is nothing to do."""
     return picture if rotate == 0 and flip == "none" else OrientedPicture(picture, rotate, flip)

@@ -6,16 +6,14 @@ This is the single definition that the camera, training and evaluation share.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
-from edge_app.errors import CropOutside, UsageError
+from edge_app.errors import CropOutside
 from edge_app.metering import Lap, no_lap
 from edge_app.pictures.opencv import cv2
-from edge_app.records import Box, Picture, Pixels
+from edge_app.records import Box, Crop, Picture, Pixels
 
 # A JPEG decoded at a reduced scale agrees with the full-size area average to 0.65 grey levels in the mean when it
 # keeps this many pixels for each one of the patch (measured on photographs at 640x480 by
@@ -23,39 +21,6 @@ from edge_app.records import Box, Picture, Pixels
 OVERSAMPLING = 3.5
 
 LETTERBOX_GREY = 114  # The filling that object detectors use (YOLO); close to CIFAR-10's mean of 121.
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """Which part of a picture the model sees.
-
-    Attributes:
-        mode: "center" takes the largest part of the patch's shape from the middle, "squash" all of it, distorted,
-            "fit" all of it with grey bars, "box" the given box.
-        box: the part for mode "box", in pixels of the picture as delivered and turned.
-    """
-
-    mode: Literal["center", "squash", "fit", "box"] = "center"
-    box: Box | None = None
-
-
-def parse_crop(text: str) -> Crop:
-    """Read `center`, `fit`, `squash` or `X,Y,W,H`.
-
-    Raises:
-        UsageError: anything else.
-    """
-    if text in ("center", "fit", "squash"):
-        return Crop(text)  # type: ignore[arg-type]  # mypy does not narrow a str by "in"
-    try:
-        left, top, width_px, height_px = (int(part) for part in text.split(","))
-    except ValueError:
-        left = top = width_px = height_px = -1
-    if min(left, top) < 0 or min(width_px, height_px) < 1:
-        raise UsageError(
-            f"there is no crop {text!r}", "choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480"
-        )
-    return Crop("box", Box(left, top, width_px, height_px))
 
 
 def min_side_px(shape: tuple[int, int]) -> int:
@@ -99,8 +64,7 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
     box = crop.box
     if box.left + box.width_px > width or box.top + box.height_px > height:
         raise CropOutside(
-            f"crop {box.left},{box.top},{box.width_px},{box.height_px} lies outside the picture of {width}x{height}",
-            "choose another --crop or --size",
+            f"crop {crop} lies outside the picture of {width}x{height}", "choose another --crop or --size"
         )
     return box
 

@@ -11,13 +11,13 @@ import tempfile
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
 from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
 from edge_app.service import environments
+from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import process
 
 PRIVATE_HOMES = ("/home", "/root")  # What ProtectHome= hides from the service.
@@ -25,26 +25,11 @@ KEPT_OUT = (".git", ".venv*", "build", "*.egg-info", "__pycache__", ".*_cache")
 _PIP_PATHS = ("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_CERT")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be installed.
-
-    Attributes:
-        source: a checkout of edge-app or a wheel; None takes what this edge-app was installed from.
-        wheels: folder of wheels to take everything from, without a network; None asks pip's index.
-        is_networked: open the sandbox for sources and sinks that speak over the network.
-    """
-
-    source: Path | None = None
-    wheels: Path | None = None
-    is_networked: bool = False
-
-
-def build(order: Order, link: Path, stop: threading.Event) -> Path:
+def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
     """Make a new environment beside the one in use, install, and try it.
 
     Args:
-        order: what to install.
+        settings: of the command; None for where to install from means what this edge-app was installed from.
         link: to the environment in use.
         stop: set to break off.
 
@@ -57,7 +42,7 @@ def build(order: Order, link: Path, stop: threading.Event) -> Path:
         RunError: a step failed; nothing is left of the new environment.
         Interrupted: `stop` was set; the same.
     """
-    source = order.source or origin()
+    source = settings.from_ or origin()
     if not source.is_file() and not (source / "setup.py").is_file():
         raise StartError(f"{source} is neither a wheel nor a checkout of edge-app", "name one with --from")
     python = choose_python(stop)
@@ -74,7 +59,7 @@ def build(order: Order, link: Path, stop: threading.Event) -> Path:
             step("making the environment", venv, stop, mine)
             wanted = unspoilt(source, Path(scratch), stop)
             environments.say("installing (some minutes on a Raspberry Pi)")
-            pip = pip_command(folder, wanted, order.wheels, "" if sees_system else "[headless]")
+            pip = pip_command(folder, wanted, settings.wheels, "" if sees_system else "[headless]")
             step("installing edge-app", pip, stop, pip_variables() | mine)
             environments.say("trying it: models, self-test, a few frames")
             step("the self-test", [program, "models", "verify", "cifar10-base"], stop, mine)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from edge_app.errors import RunError, StartError
 from edge_app.service import building, environments
-from edge_app.service.building import Order
 from edge_app.service.notify import DEGRADED
+from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import files, shipped, v4l2
 from edge_app.system.wording import counted
 
@@ -81,13 +81,13 @@ class Before:
     unit: Mapping[str, str]
 
 
-def install(order: Order, stop: threading.Event, places: Places = Places()) -> str:
+def install(settings: ServiceInstall, stop: threading.Event, places: Places = Places()) -> str:
     """Build an environment of its own, put unit and settings in place, enable, start, and see that it runs.
 
     What runs already is replaced only when the new environment has proved itself; settings are never overwritten.
 
     Args:
-        order: what to install.
+        settings: of the command.
         stop: set to break off.
         places: where.
 
@@ -110,10 +110,10 @@ def install(order: Order, stop: threading.Event, places: Places = Places()) -> s
             if half_made != used:
                 environments.remove(half_made)
         before = _look(places)
-        folder = building.build(order, link, stop)
+        folder = building.build(settings, link, stop)
         old = [path for path in environments.own(link) if path != folder]
         try:
-            _put_in_place(order, places, folder, stop)
+            _put_in_place(settings, places, folder, stop)
         except BaseException:
             _put_back(before, places)
             shutil.rmtree(folder, ignore_errors=True)
@@ -130,13 +130,13 @@ def _look(places: Places) -> Before:
     return Before(contents, environments.linked(places.environment), show())
 
 
-def _put_in_place(order: Order, places: Places, folder: Path, stop: threading.Event) -> None:
+def _put_in_place(settings: ServiceInstall, places: Places, folder: Path, stop: threading.Event) -> None:
     environments.switch(places.environment, folder)
     ours = shipped.folder("systemd")
     if not places.settings.exists():
         _write(places.settings, ours.joinpath("config.toml").read_bytes())
     _write(places.unit, ours.joinpath(UNIT).read_bytes())
-    if order.is_networked:
+    if settings.network:
         _write(places.drop_ins / DROP_IN, ours.joinpath(DROP_IN).read_bytes())
     else:
         (places.drop_ins / DROP_IN).unlink(missing_ok=True)

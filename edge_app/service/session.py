@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,16 +24,14 @@ from edge_app.errors import (
 from edge_app.metering import Stages
 from edge_app.model import store
 from edge_app.model.classifier import Classifier
-from edge_app.model.decision import Decision, Rules
+from edge_app.model.decision import Decision, rules
 from edge_app.pictures import preprocess
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.service.health import Health
 from edge_app.service.notify import Notifier
 from edge_app.service.waiting import PatientSource
-from edge_app.settings import sections
 from edge_app.settings.flags.run import Run
-from edge_app.sinks import Guard
-from edge_app.sinks import Request as SinkRequest
+from edge_app.sinks import Destination, Guard
 from edge_app.sources import Request, Source
 from edge_app.system import process
 from edge_app.system.masking import masked
@@ -141,9 +138,7 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
 
     Raises:
         ModelRefused: the model is damaged, or not trusted enough for a service.
-        UsageError: the crop is none.
     """
-    preprocess.parse_crop(settings.crop)
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
         raise ModelRefused(
             f"{settings.model} has no card, so nothing vouches for it",
@@ -158,11 +153,11 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
     Everything that can be refused is opened before the first frame, the camera last: it is the slowest.
     """
     settings, model = prepared.settings, prepared.classifier
-    crop, stages = preprocess.parse_crop(settings.crop), Stages()
+    stages = Stages()
     with ExitStack() as resources:
         guards = [resources.enter_context(closing(sink)) for sink in _sinks(settings, stages, stop)]
         source = resources.enter_context(_source(settings, model, guards, stop))
-        decision = Decision(model.labels, _rules(settings, model, source))
+        decision = Decision(model.labels, rules(settings, model.card, source.is_sequence))
         log.info(
             "%s: classifying with %s, labels are named from %.2f", source.name, settings.model, decision.rules.enter
         )
@@ -171,7 +166,7 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         limits = Limits(settings.frames, settings.duration, settings.rate)
         control = Control(stop, interrupt, health.progress, stages)
         process.begin_collection()
-        recogniser = Recogniser(model, decision, crop)
+        recogniser = Recogniser(model, decision, settings.crop)
         summary = pipeline.tally(pipeline.run(source, recogniser, [*guards, notifier], limits, control))
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
@@ -188,17 +183,12 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
 
 
 def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: threading.Event) -> Source:
-    wants_full = any(sink.wants_picture for sink in guards) or settings.crop[0].isdigit()
     request = Request(
+        camera=settings,
         min_side_px=preprocess.min_side_px(model.shape),
-        wants_full=wants_full,  # a crop given in pixels means pixels of a usual size, not of the smallest mode
-        size_px=sections.pixels(settings.size) if settings.size else None,
-        fps=settings.fps,
-        rotate=settings.rotate,
-        flip=settings.flip,
-        rate_hz=settings.rate,
+        # A crop given in pixels means pixels of a usual size, not of the smallest mode.
+        wants_full=any(sink.wants_picture for sink in guards) or settings.crop.box is not None,
         needs_camera=settings.service,
-        is_realtime=settings.realtime,
         stop=stop,
     )
     if settings.service:
@@ -207,27 +197,19 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
 
 
 def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
-    request = SinkRequest(
-        when=settings.log_when,
-        period_s=settings.log_period,
-        max_bytes=int(settings.log_max_mb * 2**20),
-        max_age_s=settings.log_max_days * 86400 if settings.log_max_days else math.inf,
-        keep=settings.log_keep,
-        sync_s=settings.log_sync,
-        stages=stages,
-        stop=stop,
-    )
+    destination = Destination(output=settings, stages=stages, stop=stop)
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
     for text in wanted:
-        yield Guard(sinks.connect(text, request))
+        yield Guard(sinks.connect(text, destination))
     if settings.preview == "window":
         try:
-            yield Guard(sinks.connect("window", request))
+            yield Guard(sinks.connect("window", destination))
             return
         except (StartError, DependencyMissing) as error:
             log.warning("no preview: %s; results go to %s", error, _destination(settings))
     if _destination(settings) == _STDOUT:
-        yield Guard(sinks.connect("log:-", replace(request, when="change")))
+        changes = settings.model_copy(update={"log_when": "change"})
+        yield Guard(sinks.connect("log:-", replace(destination, output=changes)))
 
 
 _STDOUT = "stdout whenever they change (--log FILE keeps all)"
@@ -238,21 +220,3 @@ def _destination(settings: Run) -> str:
     if settings.log or settings.sink:
         return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(masked, settings.sink)])
     return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT
-
-
-def _rules(settings: Run, model: Classifier, source: Source) -> Rules:
-    card = model.card
-    usual = Rules()
-    enter = settings.enter if settings.enter is not None else card.thresholds.enter if card else usual.enter
-    leave = settings.leave if settings.leave is not None else min(enter, card.thresholds.leave if card else usual.leave)
-    if leave > enter:
-        raise UsageError(
-            f"--leave {leave} is above --enter {enter}: a label would be dropped as soon as it is named",
-            f"choose --leave {enter} or lower",
-        )
-    return Rules(
-        temperature=card.temperature if card else usual.temperature,
-        enter=enter,
-        leave=leave,
-        smoothing_s=settings.smoothing if source.is_sequence else 0.0,
-    )

@@ -1,97 +1,189 @@
-"""From the words of the command line to checked settings: flags over environment over file over defaults."""
+"""From the words of the command line to checked settings: flags over environment over file over defaults.
+
+The parser of a command is made from the fields of its record: the name becomes the flag, the description its help, the
+type what a value is called. argparse cuts the line into words; pydantic checks them, so that every wrong value is
+reported, not only the first.
+"""
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import CliSettingsSource
-from pydantic_settings.exceptions import SettingsError
 
-from edge_app.errors import UsageError
-from edge_app.settings import flags, layers, sections
-from edge_app.settings.flags import Group
+from edge_app.errors import UsageError, closest
+from edge_app.settings import flags, layers
+from edge_app.settings._parser import Parser, WrongLineError, flag, kind
+from edge_app.settings.sections import SECTION_OF, SECTIONS, Record
 from edge_app.system.masking import masked
 
-# What a value is called in the help, by the name of its type.
-_METAVARS = {
-    "str": "TEXT",
-    "int": "N",
-    "float": "X",
-    "Path": "FILE",
-    "list[str]": "NAME",
-    "list[int]": "N",
-    "list[Path]": "FILE",
-}
-# What it is called where the type does not tell.
-_METAVARS_OF_FLAGS = {
-    "--sink": "NAME[:ARGUMENT]",
-    "--size": "WIDTHxHEIGHT",
-    "--data": "PATH",
-    "--out": "FOLDER",
-    "--pictures": "FOLDER",
-    "--wheels": "FOLDER",
-    "--from": "PATH",
-}
-_EMPTY_DEFAULTS = (" (default: None)", " (default: [])", " (default: False)")
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the table of commands.
+
+    Attributes:
+        record: of its settings, "run:Run" for the class Run in settings/flags/run.py; loaded when it is asked for.
+        function: that runs it, "run:run" for the one in commands/run.py; None if it only has commands of its own.
+        has_to_finish: it has something to finish or to undo when it is stopped; the others die of the signal.
+    """
+
+    record: str
+    function: str | None = None
+    has_to_finish: bool = False
+
+    def load(self) -> type[Record]:
+        """Return the record's class."""
+        module, _, name = self.record.partition(":")
+        found: type[Record] = getattr(importlib.import_module(f"{flags.__name__}.{module}"), name)
+        return found
 
 
-def _add_argument(parser: Any, *names: str, **details: Any) -> Any:
-    """Add a flag with a readable name for its value, and without a default that says nothing."""
-    metavar = str(details.get("metavar"))
-    if metavar in _METAVARS:
-        is_text = metavar in ("str", "Path", "list[str]", "list[Path]")
-        details["metavar"] = (is_text and _METAVARS_OF_FLAGS.get(names[-1])) or _METAVARS[metavar]
-    elif metavar.startswith("list["):  # of a few words
-        details["metavar"] = metavar.removeprefix("list[").removesuffix("]")
-    if details.get("action") == "append":  # --model a b as well as --model a --model b
-        details |= {"action": "extend", "nargs": "+"}
-    for empty in _EMPTY_DEFAULTS:
-        details["help"] = (details.get("help") or "").replace(empty, "")
-    return parser.add_argument(*names, **details)
+Table = Mapping[str, Entry]
+"""The words of each command, "models show", and what is known of it; "" is edge-app itself."""
 
 
-def _add_parser(subparsers: Any, name: str, **details: Any) -> Any:
-    """Add a command; the list of commands shows the first line of its help, the command's own help all of it."""
-    details["help"] = (details.get("help") or "").strip().partition("\n")[0]
-    return subparsers.add_parser(name, **details)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command line that has been read, its values not yet checked.
+
+    Attributes:
+        words: of the command, "models show"; "" for edge-app itself.
+        record: of its settings.
+        given: what was typed, text by flag.
+    """
+
+    words: str
+    record: type[Record]
+    given: dict[str, Any]
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, type[Group], dict[str, Any]]:
+def parse(arguments: Sequence[str], table: Table) -> Asked:
     """Read the command line.
 
-    Returns:
-        Name of the command ("models show"), its class, and the flags given, unchecked; ("", App, ...) for none.
+    Args:
+        arguments: what followed the program's name.
+        table: all commands.
 
     Raises:
         SystemExit: with 0 after printing help.
-        UsageError: a word or flag does not exist, lacks its value, or has one with brackets that do not match.
+        UsageError: a command or flag does not exist, or lacks its value.
     """
-    # Only the parser of this command is built: those of all take longer than loading the model.
-    words = [word for word in arguments[:1] if word in flags.WORDS]
-    kind = flags.of(*words)
+    words, rest = _command(arguments, table)
+    inner = _inner(words, table)
+    if inner and rest and not rest[0].startswith("-"):
+        raise UsageError.together([_no_command(rest[0], inner)], _help(words))
+    record = table[words].load()  # Only the asked-for command's: those of all take longer than loading the model.
+    parser = Parser(words, record)
+    if inner and (not rest or {"-h", "--help"} & {*rest}):
+        _list_commands(parser, {name: table[longer] for name, longer in inner.items()})
     try:
-        given: dict[str, Any] = CliSettingsSource[Any](
-            kind,
-            cli_prog_name=" ".join(["edge-app", *words]),
-            cli_parse_args=_with_values(arguments[len(words) :]),
-            cli_exit_on_error=False,  # argparse would quote passwords
-            add_argument_method=_add_argument,
-            add_parser_method=_add_parser,
-        )()
-    except SettingsError as error:
-        words += [word for word in arguments[len(words) :][:1] if word in subcommands(kind)]
-        help_ = f"see '{' '.join(['edge-app', *words])} --help'"
-        raise UsageError(_explained(str(error), arguments), help_) from error
-    while True:
-        chosen = [name for name, value in given.items() if name in subcommands(kind) and isinstance(value, dict)]
-        if not chosen:
-            return " ".join(words), kind, {k: v for k, v in given.items() if k not in subcommands(kind)}
-        words.append(chosen[0])
-        kind, given = subcommands(kind)[chosen[0]], given[chosen[0]]
+        found, strange = parser.parse_known_args(_with_values(rest))
+    except WrongLineError as wrong:
+        raise UsageError(_public(str(wrong), arguments), _help(words)) from wrong
+    if strange:
+        raise UsageError.together(_unknown(strange, parser), _help(words))
+    if inner and not rest:
+        parser.print_help()
+        raise SystemExit(0)
+    return Asked(words, record, _split(vars(found), record))
+
+
+def settle(asked: Asked) -> Any:
+    """Put flags over environment over file over defaults, and check the flags.
+
+    Returns:
+        The record of the command: an `asked.record`.
+
+    Raises:
+        ConfigError: file or environment are wrong.
+        UsageError: a flag's value is wrong; all of them are named.
+    """
+    # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
+    shared = [name for name, section in SECTION_OF.items() if issubclass(asked.record, SECTIONS[section])]
+    settings = {}
+    if shared:
+        file = Path(asked.given["config"]) if asked.given.get("config") else None
+        found = layers.load(file, for_service=bool(asked.given.get("service")))
+        settings = {name: found[name].value for name in shared}
+    try:
+        return asked.record.model_validate(settings | asked.given)
+    except ValidationError as error:
+        problems = [_wrong(detail) for detail in error.errors()]
+        raise UsageError.together(problems, _help(asked.words)) from error
+
+
+def _wrong(detail: Mapping[str, Any]) -> UsageError:
+    what, remedy = layers.explain(detail)
+    return UsageError(f"{flag(str(detail['loc'][0]))}: {what}", remedy)
+
+
+def _help(words: str) -> str:
+    return f"see '{f'edge-app {words}'.strip()} --help'"
+
+
+def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
+    """Return the longest command that the words begin with, and the words that are left."""
+    words, rest = "", [*arguments]
+    while rest and rest[0] and f"{words} {rest[0]}".strip() in table:
+        words = f"{words} {rest.pop(0)}".strip()
+    return words, rest
+
+
+def _inner(words: str, table: Table) -> dict[str, str]:
+    """Return a command's own commands: the last word of each and all of its words."""
+    depth = len(words.split()) + 1
+    return {
+        longer.split()[-1]: longer
+        for longer in table
+        if longer and longer.split()[:-1] == words.split() and len(longer.split()) == depth
+    }
+
+
+def _no_command(word: str, known: Iterable[str]) -> UsageError:
+    close = closest(word, known)
+    hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(known)}"
+    return UsageError(f"no command is called {_hidden(word)!r}", hint)
+
+
+def _list_commands(parser: argparse.ArgumentParser, entries: Table) -> None:
+    listed = parser.add_subparsers(title="subcommands", parser_class=argparse.ArgumentParser)
+    for name, entry in entries.items():
+        summary = inspect.cleandoc(entry.load().__doc__ or "").partition("\n")[0]
+        listed.add_parser(name, help=summary.replace("%", "%%"))
+
+
+def _split(given: dict[str, Any], record: type[Record]) -> dict[str, Any]:
+    """Return the values, `--threads 1,2` as `--threads 1 2`: only names may have a comma in them."""
+    kinds = {field.alias or name: kind(field) for name, field in record.model_fields.items()}
+    return {
+        name: [part for word in value for part in word.split(",")]
+        if isinstance(value, list) and not kinds[name].is_text
+        else value
+        for name, value in given.items()
+    }
+
+
+def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[UsageError]:
+    """Say what is wrong with words that belong to no flag; those behind an unknown flag are probably its values."""
+    wrong = list(dict.fromkeys(word.partition("=")[0] for word in strange if word.startswith("-")))
+    if not wrong:
+        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag", "leave it out, or write its flag before it")]
+    known = [name.removeprefix("--") for name in parser._option_string_actions if name.startswith("--")]
+    found = []
+    for word in wrong:
+        close = closest(word.removeprefix("--"), known)
+        found.append(
+            UsageError(f"there is no flag {_hidden(word)}", f"did you mean --{close}?" if close else "leave it out")
+        )
+    return found
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
@@ -110,54 +202,20 @@ _NEGATIVE = re.compile(r"-\.?\d")  # No flag begins like a negative number.
 _NUMBER = re.compile(r"-(\d+|\d*\.\d+)")  # Argparse takes these for values by itself.
 
 
-def _explained(message: str, arguments: Sequence[str]) -> str:
-    """Return a parser's message in our words, and without the passwords in the words it quotes."""
-    message = message.removeprefix("error parsing CLI: ")
-    message = message.replace("Parsing error encountered for ", "cannot read the value of ")
+def _public(message: str, arguments: Sequence[str]) -> str:
+    """Return a parser's message without the passwords in the words it quotes."""
     values = [word.partition("=")[2] if word.startswith("-") else word for word in arguments]
     for value in sorted(values, key=len, reverse=True):
-        public = masked(value)
-        # A password with a space in it is two words, and nothing but the @ behind the second gives it away.
-        if public == value and "@" in value:
-            public = f"***{value[value.rindex('@') :]}"
+        public = _hidden(value)
         if public != value:
             message = message.replace(value, public).replace(repr(value)[1:-1], public)
     return message
 
 
-def settle(words: str, kind: type[Group], given: dict[str, Any]) -> Any:
-    """Put flags over environment over file over defaults, and check the flags.
+def _hidden(word: str) -> str:
+    """Return a word of the command line without its password.
 
-    Raises:
-        ConfigError: file or environment are wrong.
-        UsageError: a flag's value is wrong; all of them are named.
+    A password with a space in it is two words, and nothing but the @ behind the second gives it away.
     """
-    if not words:
-        return kind.model_construct()
-    # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
-    shared = [name for name, section in sections.SECTION_OF.items() if issubclass(kind, sections.SECTIONS[section])]
-    settings = {}
-    if shared:
-        file = Path(given["config"]) if given.get("config") else None
-        found = layers.load(file, for_service=bool(given.get("service")))
-        settings = {name: found[name].value for name in shared}
-    try:
-        return kind.model_validate(settings | given)
-    except ValidationError as error:
-        problems = [_refused(detail) for detail in error.errors()]
-        raise UsageError.together(problems, f"see 'edge-app {words} --help'") from error
-
-
-def _refused(detail: Mapping[str, Any]) -> UsageError:
-    what, remedy = layers.explain(detail)
-    return UsageError(f"--{str(detail['loc'][0]).replace('_', '-')}: {what}", remedy)
-
-
-def subcommands(kind: type[Group]) -> dict[str, type[Group]]:
-    """Return a command's own commands by the word that chooses them."""
-    found = {}
-    for name, field in kind.model_fields.items():
-        classes = [part for part in getattr(field.annotation, "__args__", ()) if isinstance(part, type)]
-        if classes and issubclass(classes[0], Group):
-            found[field.alias or name] = classes[0]
-    return found
+    public = masked(word)
+    return f"***{word[word.rindex('@') :]}" if public == word and "@" in word else public

@@ -7,10 +7,10 @@ import importlib
 import pkgutil
 
 from edge_app.errors import UsageError, closest
-from edge_app.sinks._contract import Request, Sink, When
+from edge_app.sinks._contract import Destination, Sink
 from edge_app.sinks._guard import Guard
 
-__all__ = ["Guard", "Request", "Sink", "When", "connect", "names"]
+__all__ = ["Destination", "Guard", "Sink", "connect", "names"]
 
 
 def names() -> list[str]:
@@ -18,7 +18,7 @@ def names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
-def connect(text: str, request: Request) -> Sink:
+def connect(text: str, destination: Destination) -> Sink:
     """Open the sink that a string, `NAME` or `NAME:ARGUMENT`, selects.
 
     Raises:
@@ -31,5 +31,5 @@ def connect(text: str, request: Request) -> Sink:
         hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
         raise UsageError(f"no sink is called {name!r}", hint)
     module = importlib.import_module(f"{__name__}.{name}")
-    sink: Sink = module.connect(dataclasses.replace(request, argument=argument))
+    sink: Sink = module.connect(dataclasses.replace(destination, argument=argument))
     return sink

@@ -7,12 +7,12 @@ import sys
 
 from edge_app.metering import LatencyMeter
 from edge_app.records import Picture, Result
-from edge_app.sinks._contract import Request, Sink
+from edge_app.sinks._contract import Destination, Sink
 
 REFRESH_S = 0.1
 
 
-def connect(request: Request) -> Sink:
+def connect(destination: Destination) -> Sink:
     """Make the status line."""
     return Console()
 

@@ -11,7 +11,7 @@ from edge_app.errors import SinkError, StartError
 from edge_app.pictures.opencv import cv2
 from edge_app.pictures.overlay import blank, draw
 from edge_app.records import Picture, Pixels, Result
-from edge_app.sinks._contract import Request, Sink
+from edge_app.sinks._contract import Destination, Sink
 from edge_app.system import process
 
 _TRIAL_S = 20.0
@@ -23,16 +23,16 @@ _SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stay
 _CHECK_DISPLAY = "check DISPLAY and who may use it, or choose --preview none"
 
 
-def connect(request: Request) -> Sink:
+def connect(destination: Destination) -> Sink:
     """Open the window.
 
     Raises:
         StartError: there is no display, or this OpenCV cannot open windows.
     """
-    problem = find_problem(request.stop)
+    problem = find_problem(destination.stop)
     if problem:
         raise problem
-    return Window(request)
+    return Window(destination)
 
 
 def find_problem(stop: threading.Event) -> StartError | None:
@@ -62,9 +62,9 @@ class Window:
 
     wants_picture = True
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, destination: Destination) -> None:
         self.name = "window"
-        self._title, self._stop = request.title, request.stop
+        self._title, self._stop = destination.title, destination.stop
         self._is_shown = False
         try:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from edge_app.pictures.oriented import Flip
 from edge_app.records import Frame, Outage
+from edge_app.settings.sections import CameraOptions
 
 # The loop looks at a live source so often even if it wants a frame more rarely, and lets it tell an outage.
 LOOK_S = 1.0
@@ -28,32 +28,23 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run wants from a source.
+    """What a source is opened with.
 
     Attributes:
+        camera: the settings. A size or rate of frames that is None lets the source choose; frames that nobody takes
+            because of the rate of classifications are skipped, not dropped.
         argument: what stood behind the name and colon ("/dev/video1" of "webcam:/dev/video1"), the URL, or the path.
         min_side_px: pixels on the short side that serve the model.
         wants_full: somebody looks at the pictures: full size matters.
-        size_px: width and height asked for; None lets the source choose.
-        fps: frames a second asked for; None lets the source choose.
-        rotate: degrees clockwise to turn each picture.
-        flip: how to mirror each picture before turning it.
-        rate_hz: classifications a second at most: frames nobody takes in between are skipped, not dropped.
         needs_camera: what is drawn does not do where no camera is found.
-        is_realtime: play a video file at its own pace and drop what comes too late.
         stop: set when the run is to end; every wait of a source ends within 0.25 s of it.
     """
 
+    camera: CameraOptions = field(default_factory=CameraOptions)
     argument: str = ""
     min_side_px: int = 112
     wants_full: bool = False
-    size_px: tuple[int, int] | None = None
-    fps: float | None = None
-    rotate: int = 0
-    flip: Flip = "none"
-    rate_hz: float | None = None
     needs_camera: bool = False
-    is_realtime: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
 

@@ -81,7 +81,7 @@ class FolderSource(Closeable):
         name = _printable(self._paths[index].relative_to(self._top).as_posix())
         now_s = self._clock()
         try:
-            picture = oriented(load(self._paths[index]), self._request.rotate, self._request.flip)
+            picture = oriented(load(self._paths[index]), self._request.camera.rotate, self._request.camera.flip)
         except PictureError as error:
             self.dropped += 1
             log.warning("%s skipped: %s", name, error)

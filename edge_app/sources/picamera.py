@@ -144,7 +144,7 @@ class Picamera(Camera):
 
     def _configuration(self) -> dict[str, Any]:
         request = self._request
-        full = request.size_px or DEFAULT_SIZE_PX
+        full = request.camera.size.px if request.camera.size else DEFAULT_SIZE_PX
         small = lores_size(full, request.min_side_px)
         streams = {"main": {"size": full, "format": "RGB888"}}
         # Only a Raspberry Pi's ISP has a second stream; picamera2 tells its cameras by this property as well.
@@ -152,7 +152,7 @@ class Picamera(Camera):
             streams["lores"] = {"size": small, "format": "YUV420"}
         # `FrameRate` stands for `FrameDurationLimits`; a control that the camera does not have is an error.
         has_rate = "FrameDurationLimits" in self._camera.camera_controls
-        controls = {"FrameRate": request.fps or DEFAULT_FPS} if has_rate else {}
+        controls = {"FrameRate": request.camera.fps or DEFAULT_FPS} if has_rate else {}
         return dict(self._camera.create_video_configuration(**streams, controls=controls))
 
     def _wanted(self) -> list[str]:

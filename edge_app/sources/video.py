@@ -1,6 +1,6 @@
 """A video file, every frame of it; `clip.mp4` or `video:clip.mp4`.
 
-With `Request.is_realtime` it plays at its own pace like a camera, and drops the frames that come too late. Phones
+With `CameraOptions.realtime` it plays at its own pace like a camera, and drops the frames that come too late. Phones
 note how they were held, and OpenCV turns such a video upright.
 """
 
@@ -62,7 +62,7 @@ class VideoSource(Closeable):
     ) -> None:
         self._path = Path(request.argument)
         self._request, self._clock, self._wait = request, clock, wait or request.stop.wait
-        self.name, self.is_live, self.dropped = f"video:{request.argument}", request.is_realtime, 0
+        self.name, self.is_live, self.dropped = f"video:{request.argument}", request.camera.realtime, 0
         self._capture = _open(self._path)
         self._expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._period_s = period_s(self._capture.get(cv2.CAP_PROP_FPS))
@@ -74,7 +74,7 @@ class VideoSource(Closeable):
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the file ends; in real time those that are due."""
         while not self._request.stop.is_set() and self._advance():
-            if self._request.is_realtime and not self._wait_until_due():
+            if self._request.camera.realtime and not self._wait_until_due():
                 continue
             frame = self._frame()
             if frame is not None:
@@ -115,7 +115,7 @@ class VideoSource(Closeable):
         if pixels is None:
             self.dropped += 1
             return None
-        picture = oriented(ArrayPicture(pixels, "bgr"), self._request.rotate, self._request.flip)
+        picture = oriented(ArrayPicture(pixels, "bgr"), self._request.camera.rotate, self._request.camera.flip)
         return Frame(self._index, self._clock(), self._stream_s, picture, self._path.name)
 
     def _retrieve(self) -> Pixels | None:

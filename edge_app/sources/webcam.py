@@ -160,10 +160,11 @@ class Webcam(Camera):
         # The order matters: drivers reset the size when the format changes, and the rate when the size does.
         if mode is not None and mode.fourcc in PREFERRED:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*mode.fourcc))
-        width, height = (mode.width_px, mode.height_px) if mode else self._request.size_px or DEFAULT_SIZE_PX
+        asked = self._request.camera.size
+        width, height = (mode.width_px, mode.height_px) if mode else asked.px if asked else DEFAULT_SIZE_PX
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
-        capture.set(cv2.CAP_PROP_FPS, self._request.fps or DEFAULT_FPS)
+        capture.set(cv2.CAP_PROP_FPS, self._request.camera.fps or DEFAULT_FPS)
 
     def _picture(self, buffer: npt.NDArray[np.uint8]) -> Picture:
         if self._fourcc == "MJPG":
@@ -196,8 +197,8 @@ def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | Non
     """Choose the cheapest of a device's modes that serves.
 
     Without a viewer that is the smallest that still gives `request.min_side_px`; with one the smallest of at least
-    640x480; with `request.size_px` that size. Raw formats go before others; YUYV, which needs no decoding, before MJPG
-    where it is light enough for the bus.
+    640x480; with `request.camera.size` that size. Raw formats go before others; YUYV, which needs no decoding, before
+    MJPG where it is light enough for the bus.
 
     Returns:
         The mode; None where the device lists none that fits, and the driver has to choose.
@@ -205,8 +206,9 @@ def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | Non
     """
     modes = device.modes if device else ()
     raw = [mode for mode in modes if mode.fourcc in PREFERRED] or list(modes)
-    if request.size_px:
-        fitting = [mode for mode in raw if (mode.width_px, mode.height_px) == request.size_px]
+    asked = request.camera.size
+    if asked:
+        fitting = [mode for mode in raw if (mode.width_px, mode.height_px) == asked.px]
     else:
         side_px = DEFAULT_SIZE_PX[1] if request.wants_full else request.min_side_px
         fitting = [mode for mode in raw if min(mode.width_px, mode.height_px) >= side_px]
@@ -214,7 +216,7 @@ def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | Non
         fitting = [mode for mode in fitting if mode.width_px * 9 != mode.height_px * 11] or fitting
 
     def cost(mode: v4l2.Mode) -> tuple[int, int]:
-        area, fps = mode.width_px * mode.height_px, request.fps or DEFAULT_FPS
+        area, fps = mode.width_px * mode.height_px, request.camera.fps or DEFAULT_FPS
         # Above the usual rate many cameras have MJPG alone, and grant YUYV at a lower one.
         is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S and fps <= DEFAULT_FPS
         order = ("YUYV", "MJPG") if is_light else ("MJPG", "YUYV")

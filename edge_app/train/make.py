@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import threading
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -16,9 +16,11 @@ from torch import nn
 
 from edge_app.data import dataset
 from edge_app.errors import StartError, UsageError
-from edge_app.model import runtime, trial
+from edge_app.model import trial
 from edge_app.model.store import Model
 from edge_app.records import LabelledPictures
+from edge_app.settings.flags.train import Train
+from edge_app.settings.sections import ModelOptions
 from edge_app.system import files, process
 from edge_app.train import data, fit, recipes, ship, weights
 from edge_app.train.architectures import Exported, Network
@@ -33,48 +35,13 @@ PREPARING = 5000  # pictures of 32x32, or as many pixels, that set a network's f
 FINE_TUNING = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a user asks for.
-
-    Attributes:
-        recipe: name of it.
-        source: the pictures.
-        out: folder of what is made.
-        name: of the model; None names it after pictures and recipe.
-        epochs: passes over the training pictures; None takes the recipe's.
-        seed: fixes everything.
-        side_px: of the input; None takes 32, or that of the weights to go on from.
-        begin_from: shipped model or file of weights to go on from.
-        rate: share of the recipe's learning rates; None takes them whole, or FINE_TUNING of them with `begin_from`.
-        device: "auto", "cpu" or "cuda".
-        threads: of the CPU; None takes all cores.
-        restart: forget a training that was broken off.
-        reference: .tflite files whose latency the card compares.
-        command: what was typed, for the card.
-    """
-
-    recipe: str
-    source: dataset.Source
-    out: Path
-    name: str | None = None
-    epochs: int | None = None
-    seed: int = 1
-    side_px: int | None = None
-    begin_from: str | None = None
-    rate: float | None = None
-    device: str = "auto"
-    threads: int | None = None
-    restart: bool = False
-    reference: tuple[Path, ...] = ()
-    command: str = "edge-app train"
-
-
-def make(request: Request, stop: threading.Event) -> Path:
+def make(settings: Train, source: dataset.Source, command: str, stop: threading.Event) -> Path:
     """Train, quantise, measure; write NAME.tflite, NAME.json and NAME.safetensors.
 
     Args:
-        request: what is asked for.
+        settings: of the command.
+        source: the pictures.
+        command: what was typed, for the card.
         stop: set to break off; the epochs that are finished are kept.
 
     Returns:
@@ -87,26 +54,26 @@ def make(request: Request, stop: threading.Event) -> Path:
         StartError: the folder cannot be written, or holds another training.
         RunError: broken off, or the disk is full.
     """
-    recipe, device = recipes.find(request.recipe), _device(request.device)
-    start = weights.read(request.begin_from) if request.begin_from else None
-    side_px = request.side_px or (start.shape[0] if start else USUAL_SIDE_PX)
-    split = data.divide(request.source.read("train", (side_px, side_px)))
-    request.source.check_test(split.train.names)
-    references = {path.name: _read_reference(path, stop) for path in request.reference}
-    recipe = fitted(recipe, split.train, start, request.rate)
-    plan = fit.Plan(recipe, request.epochs or recipe.epochs, request.seed, device)
-    name = request.name or f"{request.source.title}-{recipe.name}"
-    checkpoint = Checkpoint(_writable(request.out) / f"{name}.checkpoint", identity(plan, split, start))
-    if request.restart:
+    recipe, device = recipes.find(settings.recipe), _device(settings.device)
+    start = weights.read(settings.from_) if settings.from_ else None
+    side_px = settings.size or (start.shape[0] if start else USUAL_SIDE_PX)
+    split = data.divide(source.read("train", (side_px, side_px)))
+    source.check_test(split.train.names)
+    references = {path.name: _read_reference(path, stop) for path in settings.reference}
+    recipe = fitted(recipe, split.train, start, settings.rate)
+    plan = fit.Plan(recipe, settings.epochs or recipe.epochs, settings.seed, device)
+    name = settings.name or f"{source.title}-{recipe.name}"
+    checkpoint = Checkpoint(_writable(settings.out) / f"{name}.checkpoint", identity(plan, split, start))
+    if settings.restart:
         checkpoint.remove()
 
-    _settle_torch(request)
+    _settle_torch(settings)
     network = _begin(recipe, split.train, start)
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
     process.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
-    facts = ship.Facts(name, plan, request.source, references, request.command, _origin(start))
-    path = ship.ship(trained, split, facts, request.out)
+    facts = ship.Facts(name, plan, source, references, command, _origin(start))
+    path = ship.ship(trained, split, facts, settings.out)
     checkpoint.remove()
     return path
 
@@ -166,13 +133,13 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _settle_torch(request: Request) -> None:
+def _settle_torch(settings: Train) -> None:
     """Make PyTorch repeatable and quick."""
-    torch.manual_seed(request.seed)
+    torch.manual_seed(settings.seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS cannot repeat itself
-    torch.use_deterministic_algorithms(True, warn_only=request.device != "cpu")
-    if request.threads:
-        torch.set_num_threads(request.threads)
+    torch.use_deterministic_algorithms(True, warn_only=settings.device != "cpu")
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     if sys.platform == "linux":
         # Freed memory is kept instead of being given back after every step: touching it anew cost a training in a
         # virtual machine nine tenths of its speed. M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h.
@@ -187,7 +154,7 @@ def _read_reference(path: Path, stop: threading.Event) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise StartError(f"cannot read the reference {path}: {error.strerror}", "name a .tflite file") from error
-    trial.try_in_child(Model(path.stem, path, content, "", (), None), runtime.Options(), stop)
+    trial.try_in_child(Model(path.stem, path, content, "", (), None), ModelOptions(), stop)
     return content
 
 

@@ -14,10 +14,11 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.yuv import YuyvPicture
 from edge_app.records import Frame
+from edge_app.settings.choices import FrameKind
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("jpeg", JpegPicture), ("yuyv", YuyvPicture), ("rgb", ArrayPicture)])
-def test_every_kind_is_what_a_camera_delivers(kind: frames.Kind, expected: type) -> None:
+def test_every_kind_is_what_a_camera_delivers(kind: FrameKind, expected: type) -> None:
     """A reel of each kind gives pictures of that kind and size, and they differ."""
     reel = frames.drawn(kind, (160, 120))
     pictures = [reel.picture(index) for index in range(frames.COUNT)]

@@ -12,8 +12,9 @@ from edge_app.bench.measure import Turn, Way
 from edge_app.errors import DataError
 from edge_app.metering import STAGES, TOTAL
 from edge_app.model import classifier, store
-from edge_app.model.runtime import Options
 from edge_app.pictures import preprocess
+from edge_app.settings.choices import DelegateName, FrameKind, Outlet
+from edge_app.settings.sections import ModelOptions
 from edge_app.sources import Source
 
 MODEL = "cifar10-nano"
@@ -25,18 +26,19 @@ def reel() -> Reel:
     return frames.drawn("jpeg", (320, 240))
 
 
-def ours(reel: Reel, options: Options = Options(), sinks: tuple[outlets.Outlet, ...] = ()) -> Way:
+def ours(reel: Reel, delegate: DelegateName = "xnnpack", sinks: tuple[Outlet, ...] = ()) -> Way:
     """Return the way through the pipeline."""
 
     def replay(count: int) -> Source:
         return Replay(reel, count)
 
-    return measure.through_pipeline(classifier.load(MODEL, options=options), replay, lambda: outlets.opened(sinks))
+    loaded = classifier.load(ModelOptions(model=MODEL, delegate=delegate))
+    return measure.through_pipeline(loaded, replay, lambda: outlets.opened(sinks))
 
 
 def test_every_stage_of_every_case_is_measured(reel: Reel) -> None:
     """Two delegates on the same frames: all frames of all repetitions count, stages add up, the bar is told."""
-    cases = {"xnnpack": ours(reel), "none": ours(reel, Options(delegate="none"))}
+    cases = {"xnnpack": ours(reel), "none": ours(reel, "none")}
     told: list[int] = []
     found = measure.in_turns(cases, 50, 2, told.append, turn=20)
     assert [each.name for each in found] == ["xnnpack", "none"]
@@ -91,7 +93,7 @@ def test_a_source_that_ends_too_early_is_said(reel: Reel) -> None:
     def short(_: int) -> Source:
         return Replay(reel, measure.WARM_UP)
 
-    way = measure.through_pipeline(classifier.load(MODEL), short, lambda: outlets.opened(()))
+    way = measure.through_pipeline(classifier.load(ModelOptions(model=MODEL)), short, lambda: outlets.opened(()))
     with pytest.raises(DataError, match="ended after 20 frames"):
         way(30)
 
@@ -103,10 +105,10 @@ def test_percentiles_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "yuyv", "rgb"])
-def test_the_classic_loop_is_honest(kind: frames.Kind) -> None:
+def test_the_classic_loop_is_honest(kind: FrameKind) -> None:
     """It names what the pipeline's own preprocessing of the whole picture leads the same model to name."""
     reel = frames.drawn(kind, (320, 240))
-    model, ours = store.read(MODEL), classifier.load(MODEL)
+    model, ours = store.read(MODEL), classifier.load(ModelOptions(model=MODEL))
     classic = Classic(model, "auto", kind)
     same = 0
     for index, raw in enumerate(reel.raw):

@@ -13,13 +13,15 @@ from edge_app.data import dataset
 from edge_app.errors import DataError
 from edge_app.model import classifier, store
 from edge_app.records import LabelledPictures
+from edge_app.settings.flags.bench import Bench
+from edge_app.settings.sections import ModelOptions
 from tests import shapes
 from tests.results import edge_app
 
 
 def test_accuracy_is_that_of_evaluate_and_every_picture_has_a_time(test_pictures: LabelledPictures) -> None:
     """On the first 500 test pictures: as many right as one by one, times in order, the bar told."""
-    model, some = classifier.load("cifar10-nano"), test_pictures.first(500)
+    model, some = classifier.load(ModelOptions(model="cifar10-nano")), test_pictures.first(500)
     told: list[int] = []
     found = single_stream.run(model, some, told.append)
     right = sum(int(model.scores(p).argmax()) == label for p, label in zip(some.pictures, some.labels, strict=True))
@@ -32,14 +34,14 @@ def test_pictures_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
     """Circles say nothing about a model of animals and vehicles."""
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
     with pytest.raises(DataError, match="does not know circle"):
-        next(single_stream.measure(request("cifar10-nano"), source, output.progress))
+        next(single_stream.measure(asked("cifar10-nano"), source, output.progress))
 
 
 def test_a_foreign_model_takes_the_labels_of_the_data(tmp_path: Path) -> None:
     """Three outputs, three folders: a file without a card is measured without a list of labels."""
     model = Path(__file__).parent.parent / "fixtures" / "mean_int8_unit.tflite"
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
-    assert next(single_stream.measure(request(str(model)), source, output.progress)).total == 3
+    assert next(single_stream.measure(asked(str(model)), source, output.progress)).total == 3
 
 
 def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path) -> None:
@@ -56,6 +58,6 @@ def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path)
     assert found["schema_version"] == 2 and found["machine"]["cores"] > 0 and "load" in found["before"]
 
 
-def request(model: str) -> single_stream.Request:
+def asked(model: str) -> Bench:
     """Ask for one model as usual."""
-    return single_stream.Request((model,), None, (1,), ("xnnpack",), "auto")
+    return Bench(model=[model])

@@ -10,14 +10,13 @@ import stat
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edge_app.doctor import checks
 from edge_app.doctor.checks import Finding
 from edge_app.model import classifier
-from edge_app.model.runtime import Options
+from edge_app.settings.sections import ModelOptions, Settings
 from edge_app.system import board, v4l2
 from tests.conftest import ROOT
 from tests.results import command, edge_app, environment
@@ -25,13 +24,19 @@ from tests.results import command, edge_app, environment
 MODEL = "cifar10-nano"
 
 
-def examined(monkeypatch: pytest.MonkeyPatch, options: Options = Options(), **settings: str) -> dict[str, Finding]:
-    """Examine this machine from inside, with some settings; return the findings by check."""
+def examined(monkeypatch: pytest.MonkeyPatch, loaded_with: str = "xnnpack", **settings: str) -> dict[str, Finding]:
+    """Examine this machine from inside, with some settings; return the findings by check.
+
+    Args:
+        monkeypatch: sets the settings.
+        loaded_with: the delegate that the runtime has, whatever the settings ask for.
+        settings: by the name of their variables.
+    """
     for name, value in ({"MODEL": MODEL} | settings).items():
         monkeypatch.setenv(f"EDGE_APP_{name}", value)
 
-    def load(options_: Any, stop: threading.Event) -> classifier.Classifier:
-        return classifier.load(options_.model, options_.labels, options, stop)
+    def load(options: ModelOptions, stop: threading.Event) -> classifier.Classifier:
+        return classifier.load(options.model_copy(update={"delegate": loaded_with}), stop)
 
     return {finding.check: finding for finding in checks.examine(None, False, load, threading.Event())}
 
@@ -115,7 +120,7 @@ def test_busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_delegate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that gives XNNPACK nothing to do is a problem, with the package that mends it."""
-    found = examined(monkeypatch, Options(delegate="none"))["delegate"]
+    found = examined(monkeypatch, loaded_with="none")["delegate"]
     assert found.state == "problem" and "XNNPACK runs none of the" in found.says
     assert found.remedy == "pip install ai-edge-litert"
 
@@ -267,6 +272,6 @@ def test_a_log_in_a_closed_folder_is_no_bug(monkeypatch: pytest.MonkeyPatch, tmp
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "exists", refuse)
-    patient = checks.Patient(checks._Values(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
+    patient = checks.Patient(Settings(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
     (finding,) = checks.log_folder(patient)
     assert (finding.state, finding.remedy) == ("warning", "run this with sudo")

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_app.errors import ModelRefused
 from edge_app.model import classifier, store
+from edge_app.settings.sections import ModelOptions
 from tests.conftest import DATA
 
 MUTATIONS = 1000
@@ -35,7 +36,7 @@ def mutated(content: bytes, number: int) -> bytes:
 def outcome(path: Path) -> str:
     """Load a file nobody vouches for, and run it if it is taken; say what came of it."""
     try:
-        model = classifier.load(str(path), DATA / "cifar10.txt", stop=threading.Event())
+        model = classifier.load(ModelOptions(model=str(path), labels=DATA / "cifar10.txt"), stop=threading.Event())
     except ModelRefused as refused:
         assert "\n" not in str(refused) and str(path) in str(refused)
         return "crashed the trial" if "crashes the runtime" in str(refused) else "refused"

@@ -17,6 +17,7 @@ from edge_app.model.decision import Decision, Rules
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Picture, Result
+from edge_app.settings.sections import ModelOptions
 from edge_app.sources import Camera, Capture, LiveSource, Request, _live
 from edge_app.sources._live import _patience
 
@@ -116,7 +117,7 @@ def test_a_day_of_outages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_patience, "BACKOFF_S", (0.0005,))  # real seconds, as the thread waits for them
     monkeypatch.setattr(_live, "POLL_S", 0.002)
     day, stop = Day(), threading.Event()
-    model = classifier.load("cifar10-lecture")
+    model = classifier.load(ModelOptions(model="cifar10-lecture"))
     source = LiveSource(BadCable(day), Request(stop=stop), day.clock)
     sink = Transitions(day, stop)
     before = threading.active_count(), open_descriptors()

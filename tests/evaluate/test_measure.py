@@ -13,6 +13,7 @@ from edge_app.model import classifier
 from edge_app.model.classifier import Classifier
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.records import Box, LabelledPictures, Pixels
+from edge_app.settings.sections import ModelOptions
 from tests.conftest import DATA
 
 WORST_LOSS = 0.01  # the camera path may lose one point
@@ -21,7 +22,7 @@ WORST_LOSS = 0.01  # the camera path may lose one point
 @pytest.fixture(scope="module")
 def lecture() -> Classifier:
     """Load the shipped lecture model."""
-    return classifier.load("cifar10-lecture")
+    return classifier.load(ModelOptions(model="cifar10-lecture"))
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,6 @@ def test_interval_is_wilsons() -> None:
 def test_a_model_of_other_labels_is_refused(test_pictures: LabelledPictures) -> None:
     """A model that does not know the ten classes is not given a meaningless figure."""
     data = DATA
-    colors = classifier.load(str(data / "mean_uint8.tflite"), data / "rgb.txt")
+    colors = classifier.load(ModelOptions(model=str(data / "mean_uint8.tflite"), labels=data / "rgb.txt"))
     with pytest.raises(DataError, match="does not know airplane"):
         measure.score(colors, test_pictures.first(1))

@@ -16,7 +16,7 @@ import pytest
 from edge_app.errors import DependencyMissing, ModelRefused
 from edge_app.model import classifier, runtime, store
 from edge_app.model.classifier import Classifier
-from edge_app.model.runtime import Options
+from edge_app.settings.sections import ModelOptions
 from tests.conftest import DATA
 from tests.results import edge_app
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # tflite-runtime 2.14 warns 
 
 def tiny(name: str, **options: object) -> Classifier:
     """Load one of the tiny models of tests/fixtures, whose scores are the mean red, green and blue."""
-    return classifier.load(str(DATA / f"{name}.tflite"), DATA / "rgb.txt", Options(**options))  # type: ignore[arg-type]
+    return classifier.load(ModelOptions(model=str(DATA / f"{name}.tflite"), labels=DATA / "rgb.txt", **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,7 @@ def test_errors_of_the_runtime_are_shown() -> None:
     program = """
 import ctypes
 from edge_app.model import runtime, store
+from edge_app.settings.sections import ModelOptions
 package, real = runtime.import_runtime("auto")
 class Module:
     OpResolverType = real.OpResolverType
@@ -88,7 +89,7 @@ class Module:
         text = b"ERROR: no room for the tensors\\n"
         ctypes.CDLL(None).write(2, text, len(text))
         return real.Interpreter(**details)
-runtime.load_interpreter(Module, store.read("cifar10-nano"), runtime.Options())
+runtime.load_interpreter(Module, store.read("cifar10-nano"), ModelOptions())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "ERROR: no room for the tensors\n" in done.stderr
@@ -98,14 +99,14 @@ runtime.load_interpreter(Module, store.read("cifar10-nano"), runtime.Options())
 def test_threads_do_not_change_scores() -> None:
     """Two threads compute the same as one."""
     patch = classifier.golden_patch((32, 32))
-    one, two = (classifier.load("cifar10-lecture", options=Options(threads=n)) for n in (1, 2))
+    one, two = (classifier.load(ModelOptions(model="cifar10-lecture", threads=n)) for n in (1, 2))
     assert np.array_equal(one.scores(patch), two.scores(patch))
 
 
 def test_delegated_operators_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     """LiteRT gives all seven operators to XNNPACK, tflite-runtime none of an int8 graph, and that is said."""
     with caplog.at_level(logging.INFO):
-        loaded = classifier.load("cifar10-lecture")
+        loaded = classifier.load(ModelOptions(model="cifar10-lecture"))
     assert loaded.delegation is not None
     if loaded.runtime.startswith("ai-edge-litert"):
         assert str(loaded.delegation) == "7/7"
@@ -117,7 +118,7 @@ def test_delegated_operators_are_counted(caplog: pytest.LogCaptureFixture) -> No
 
 def test_without_the_delegate_nothing_is_delegated() -> None:
     """`--delegate none` is what it says."""
-    loaded = classifier.load("cifar10-lecture", options=Options(delegate="none"))
+    loaded = classifier.load(ModelOptions(model="cifar10-lecture", delegate="none"))
     assert str(loaded.delegation) == "0/7"
 
 
@@ -148,13 +149,13 @@ def test_wrong_label_count_is_refused(tmp_path: Path) -> None:
     """Two labels for three outputs name both numbers."""
     (tmp_path / "two.txt").write_text("a\nb\n")
     with pytest.raises(ModelRefused, match="3 outputs, but 2 labels"):
-        classifier.load(str(DATA / "mean_uint8.tflite"), tmp_path / "two.txt")
+        classifier.load(ModelOptions(model=str(DATA / "mean_uint8.tflite"), labels=tmp_path / "two.txt"))
 
 
 def test_a_model_without_card_and_labels_is_refused() -> None:
     """Nothing is invented for missing labels; what to do is said."""
     with pytest.raises(ModelRefused, match="name 3 with --labels FILE"):
-        classifier.load(str(DATA / "mean_uint8.tflite"))
+        classifier.load(ModelOptions(model=str(DATA / "mean_uint8.tflite")))
 
 
 def test_mutated_files_never_crash_this_process(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_mutated_files_never_crash_this_process(tmp_path: Path) -> None:
             mutated[chance.randrange(8, len(mutated))] = chance.randrange(256)
         path.write_bytes(mutated)
         try:
-            classifier.load(str(path), DATA / "rgb.txt").scores(PICTURE)
+            classifier.load(ModelOptions(model=str(path), labels=DATA / "rgb.txt")).scores(PICTURE)
         except ModelRefused as refused:
             assert "\n" not in str(refused)
 
@@ -180,7 +181,7 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     assert damaged != content
     (tmp_path / "damaged.tflite").write_bytes(damaged)
     with pytest.raises(ModelRefused, match=r"damaged\.tflite "):
-        classifier.load(str(tmp_path / "damaged.tflite"), DATA / "rgb.txt")
+        classifier.load(ModelOptions(model=str(tmp_path / "damaged.tflite"), labels=DATA / "rgb.txt"))
 
 
 def test_truncated_model_is_refused(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_truncated_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "half.tflite").write_bytes(content[: len(content) // 2])
     shutil.copy(DATA / "cifar10.txt", tmp_path / "labels.txt")
     with pytest.raises(ModelRefused, match=r"half\.tflite (does not load|does not run|crashes the runtime)"):
-        classifier.load(str(tmp_path / "half.tflite"), tmp_path / "labels.txt")
+        classifier.load(ModelOptions(model=str(tmp_path / "half.tflite"), labels=tmp_path / "labels.txt"))
 
 
 def test_a_missing_runtime_says_how_to_install_one() -> None:

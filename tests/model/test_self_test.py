@@ -18,7 +18,8 @@ from edge_app.errors import ModelRefused
 from edge_app.model import classifier, self_test, store
 from edge_app.model.card import Golden
 from edge_app.model.classifier import Classifier
-from edge_app.model.runtime import Delegation, Options
+from edge_app.model.runtime import Delegation
+from edge_app.settings.sections import ModelOptions
 from tests.conftest import DATA, ROOT
 from tests.results import edge_app
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # tflite-runtime 2.14 warns 
 
 def load(name: str, delegate: str) -> tuple[Classifier, Golden, str]:
     """Return a model, its card's golden outputs, and the field with those of the kernels that run it here."""
-    loaded = classifier.load(name, options=Options(delegate=delegate))  # type: ignore[arg-type]
+    loaded = classifier.load(ModelOptions(model=name, delegate=delegate))  # type: ignore[arg-type]
     assert loaded.card is not None and loaded.delegation is not None
     return loaded, loaded.card.golden, "output" if loaded.delegation.delegated else "output_plain"
 
@@ -156,7 +157,7 @@ def test_a_partly_delegated_model() -> None:
     golden = self_test.record(model)
     assert golden.operators_delegated == 14
     assert self_test.check(Classifier(model), golden).worst_steps == 0
-    assert self_test.check(Classifier(model, Options(delegate="none")), golden).worst_steps == 0
+    assert self_test.check(Classifier(model, ModelOptions(delegate="none")), golden).worst_steps == 0
     whole = golden.model_copy(update={"operators_delegated": 16})
     said = str(self_test.check(Classifier(model), whole))
     assert said == "no self-test: the card holds no outputs of XNNPACK for 14/16 operators"

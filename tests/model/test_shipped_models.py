@@ -10,6 +10,7 @@ from edge_app.model.card import Card
 from edge_app.model.classifier import Classifier
 from edge_app.pictures import degrade
 from edge_app.records import LabelledPictures
+from edge_app.settings.sections import ModelOptions
 
 # Floors on CIFAR-10's 10,000 test pictures, and the largest file.
 FLOORS = {"cifar10-lecture": (0.70, 400_000), "cifar10-nano": (0.90, 400_000), "cifar10-base": (0.93, 2_000_000)}
@@ -27,7 +28,7 @@ def card_of(name: str) -> Card:
 @pytest.fixture(scope="module")
 def base() -> Classifier:
     """Load the default model."""
-    return classifier.load("cifar10-base")
+    return classifier.load(ModelOptions(model="cifar10-base"))
 
 
 def test_these_ship() -> None:
@@ -38,7 +39,7 @@ def test_these_ship() -> None:
 @pytest.mark.parametrize("name", FLOORS)
 def test_the_int8_file_is_as_good_as_its_card_says(name: str, test_pictures: LabelledPictures) -> None:
     """It labels exactly the share of the test pictures rightly that stands on its card."""
-    share = measure.score(classifier.load(name), test_pictures).accuracy.share
+    share = measure.score(classifier.load(ModelOptions(model=name)), test_pictures).accuracy.share
     print(f"\n{name}: {share:.2%}")
     assert share == card_of(name).accuracy.test_int8
 
@@ -67,7 +68,7 @@ def test_int8_costs_little(name: str) -> None:
 @pytest.mark.parametrize("name", FLOORS)
 def test_self_test_and_delegate(name: str) -> None:
     """The self-test agrees here, pixels go in by flipping a bit, every operator runs in XNNPACK."""
-    loaded = classifier.load(name)
+    loaded = classifier.load(ModelOptions(model=name))
     assert loaded.card is not None
     assert self_test.check(loaded, loaded.card.golden).worst_steps is not None
     assert loaded._is_offset

@@ -17,6 +17,7 @@ from edge_app.pictures.array import ArrayPicture
 from edge_app.pictures.jpeg import LAST_BYTES, JpegPicture, whole_jpeg
 from edge_app.pictures.yuv import Yuv420Picture, YuyvPicture
 from edge_app.records import Box
+from edge_app.settings.choices import Flip, Rotation
 
 
 def smooth(width: int, height: int) -> np.ndarray:
@@ -258,7 +259,7 @@ def boxes(draw: st.DrawFn, width: int, height: int) -> Box:
 
 
 @given(st.sampled_from([0, 90, 180, 270]), st.sampled_from(["none", "horizontal", "vertical"]), st.data())
-def test_orientation_equals_turning_everything_first(rotate: int, flip: oriented.Flip, data: st.DataObject) -> None:
+def test_orientation_equals_turning_everything_first(rotate: Rotation, flip: Flip, data: st.DataObject) -> None:
     """Cutting a box out of a turned, mirrored picture is the same as turning all of it and cutting then."""
     rgb = np.random.default_rng(2).integers(0, 256, (24, 40, 3), np.uint8)
     flipped = {"none": rgb, "horizontal": rgb[:, ::-1], "vertical": rgb[::-1]}[flip]

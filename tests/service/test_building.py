@@ -16,7 +16,7 @@ import pytest
 
 from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
 from edge_app.service import building, environments
-from edge_app.service.building import Order
+from edge_app.settings.flags.service import ServiceInstall
 from tests.conftest import ROOT
 from tests.results import environment
 
@@ -72,8 +72,8 @@ def test_an_environment_is_built_among_foreign_modules(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTHONSTARTUP", "pip.py")
-    order = Order(wheel.relative_to(tmp_path), Path("wheels"))
-    folder = building.build(order, link, threading.Event())
+    settings = ServiceInstall(from_=wheel.relative_to(tmp_path), wheels=Path("wheels"))
+    folder = building.build(settings, link, threading.Event())
     assert not told.exists()
     assert environments.own(link) == [folder] and (folder / "bin" / "edge-app").exists()
     assert environments.remove(folder) and list(link.parent.iterdir()) == []
@@ -95,7 +95,7 @@ def test_a_step_that_fails_leaves_nothing(main: str | None, says: str, link: Pat
     if main is None:
         wheel.write_bytes(b"no wheel")
     with pytest.raises(RunError, match=says):
-        building.build(Order(wheel, tmp_path / "wheels"), link, threading.Event())
+        building.build(ServiceInstall(from_=wheel, wheels=tmp_path / "wheels"), link, threading.Event())
     assert list(link.parent.iterdir()) == []
 
 
@@ -205,7 +205,7 @@ def test_a_checkout_that_cannot_be_copied_says_why(tmp_path: Path) -> None:
 def test_what_is_no_checkout_is_refused(name: str, link: Path, tmp_path: Path) -> None:
     """Before anything is made."""
     with pytest.raises(StartError, match="neither a wheel nor a checkout"):
-        building.build(Order(tmp_path / name), link, threading.Event())
+        building.build(ServiceInstall(from_=tmp_path / name), link, threading.Event())
     assert list(link.parent.iterdir()) == []
 
 

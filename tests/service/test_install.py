@@ -12,8 +12,8 @@ import pytest
 
 from edge_app.errors import RunError
 from edge_app.service import building, environments, install
-from edge_app.service.building import Order
 from edge_app.service.install import Places
+from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import v4l2
 from tests.results import edge_app
 
@@ -142,7 +142,7 @@ def test_where_something_is_in_the_way_nothing_is_begun(places: Places) -> None:
     """Before ten minutes of installing, not after them."""
     places.environment.mkdir()
     with pytest.raises(RunError, match="is in the way: edge-app did not make it"):
-        install.install(Order(), threading.Event(), places)
+        install.install(ServiceInstall(), threading.Event(), places)
     assert list(places.environment.parent.iterdir()) == [places.environment]
 
 
@@ -168,9 +168,9 @@ def test_a_service_that_does_not_start_leaves_everything_as_it_was(
 
     monkeypatch.setattr(install, "systemctl", systemctl)
     monkeypatch.setattr(install, "show", lambda: RUNNING if was_there else {"ActiveState": "inactive"})
-    monkeypatch.setattr(building, "build", lambda order, link, stop: environments.create(link))
+    monkeypatch.setattr(building, "build", lambda settings, link, stop: environments.create(link))
     with pytest.raises(RunError, match="it does not"):
-        install.install(Order(), threading.Event(), places)
+        install.install(ServiceInstall(), threading.Event(), places)
     assert {path: path.is_symlink() or path.read_bytes() for path in files(places)} == before
     assert not was_there or places.environment.resolve().name == "edge-app-env-1"
     assert (done[-1] == "restart") == was_there

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import ConfigError
+from edge_app.records import Box, Crop, InputRange, Size
 from edge_app.settings import layers, sections
 
 
@@ -89,7 +90,9 @@ def test_numbers_may_be_given_as_a_list(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("[model]\ninput_range = [-1, 1.5]\n[camera]\ncrop = [10, 0, 480, 480]\nsize = [640, 480]\n")
     found = layers.load(path, {})
-    assert [found[name].value for name in ("input_range", "crop", "size")] == ["-1,1.5", "10,0,480,480", "640x480"]
+    assert found["input_range"].value == InputRange(-1, 1.5)
+    assert found["crop"].value == Crop("box", Box(10, 0, 480, 480))
+    assert found["size"].value == Size(640, 480)
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_app.records import Verdict
-from edge_app.sinks import Request, console
+from edge_app.sinks import Destination, console
 from tests.results import OK, OUTAGE, UNKNOWN, command, environment, result
 
 RUN = ("run", "--source", "synthetic", "--preview", "none", "--log", "out.jsonl", "--frames", "20")
@@ -71,7 +71,7 @@ def test_a_label_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr("sys.stderr", terminal)
-        sink = console.connect(Request())
+        sink = console.connect(Destination())
         sink.emit(result(Verdict("ok", "\x1b[2Jcat\n", 1.0, (("cat", 1.0),)), done_s=100.0), None)
         sink.close()
     shown = read_all(ours)

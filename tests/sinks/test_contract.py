@@ -12,7 +12,7 @@ import pytest
 
 from edge_app import sinks
 from edge_app.errors import UsageError
-from edge_app.sinks import Guard, Request, Sink
+from edge_app.sinks import Destination, Guard, Sink
 from tests.results import OK, OUTAGE, PICTURE, UNKNOWN, result
 
 TOY = '''
@@ -65,7 +65,7 @@ def text(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def opened(text: str) -> Iterator[tuple[Sink, threading.Event]]:
     """Open the sink and close it after the test."""
     stop = threading.Event()
-    sink = sinks.connect(text, Request(stop=stop))
+    sink = sinks.connect(text, Destination(stop=stop))
     yield sink, stop
     sink.close()
 
@@ -103,7 +103,7 @@ def test_it_can_be_guarded(opened: tuple[Sink, threading.Event]) -> None:
 def test_a_sink_added_as_one_file_delivers(toy: str, tmp_path: Path) -> None:
     """One new file in the folder is a sink, found by its name, that gets its argument and the results."""
     assert "toy" in sinks.names()
-    sink = sinks.connect(toy, Request())
+    sink = sinks.connect(toy, Destination())
     for verdict in (OK, OUTAGE):
         sink.emit(result(verdict), None)
     sink.close()
@@ -112,7 +112,7 @@ def test_a_sink_added_as_one_file_delivers(toy: str, tmp_path: Path) -> None:
 
 def test_a_log_delivers_what_a_sink_is_given(tmp_path: Path) -> None:
     """The string after the colon is the sink's argument, colons included."""
-    sink = sinks.connect(f"log:{tmp_path}/a:b", Request())
+    sink = sinks.connect(f"log:{tmp_path}/a:b", Destination())
     sink.emit(result(), None)
     sink.close()
     assert json.loads((tmp_path / "a:b").read_text())["label"] == "cat"
@@ -121,6 +121,6 @@ def test_a_log_delivers_what_a_sink_is_given(tmp_path: Path) -> None:
 def test_an_unknown_sink_gets_a_suggestion() -> None:
     """A name that is no sink is answered with the nearest one, or with all."""
     with pytest.raises(UsageError, match="no sink is called 'consol'; did you mean 'console'"):
-        sinks.connect("consol", Request())
+        sinks.connect("consol", Destination())
     with pytest.raises(UsageError, match="choose one of console, log, window"):
-        sinks.connect("_contract", Request())
+        sinks.connect("_contract", Destination())

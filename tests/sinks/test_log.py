@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from edge_app.errors import SinkError, StartError
 from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Result, Verdict
-from edge_app.sinks import Guard, Request, log
+from edge_app.sinks import Guard, log
 from edge_app.sinks.log._syncer import Syncer
 from edge_app.system.wording import counted
+from tests.asking import destination_for
 from tests.conftest import ROOT
 from tests.full_disk import largest_file
 from tests.results import OK, OUTAGE, UNKNOWN, result
@@ -33,7 +34,7 @@ BYTES = 800  # room for two lines
 
 def opened(path: Path, **changes: Any) -> log.Log:
     """Open a log."""
-    return log.Log(Request(str(path), **changes))
+    return log.Log(destination_for(str(path), **changes))
 
 
 def frames(*paths: Path) -> list[int]:
@@ -120,12 +121,12 @@ SECONDS = [result(verdict, frame=n, done_s=100.0 + n) for n, verdict in enumerat
 )
 def test_which_results_are_written(when: str, period_s: float, expected: list[int], tmp_path: Path) -> None:
     """Every one; each change of state or label and a heartbeat; or one a period."""
-    assert emitted(tmp_path, SECONDS, when=when, period_s=period_s) == expected
+    assert emitted(tmp_path, SECONDS, log_when=when, log_period=period_s) == expected
 
 
 def test_a_change_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
     """With `change`, a disk that was full for a moment does not hide the change until the next heartbeat."""
-    sink = opened(tmp_path / "log", when="change")
+    sink = opened(tmp_path / "log", log_when="change")
     with largest_file(10), pytest.raises(SinkError):
         sink.emit(SECONDS[0], None)
     sink.emit(SECONDS[1], None)
@@ -140,7 +141,7 @@ def test_rotation_keeps_the_newest_lines_whole(max_bytes: int, keep: int, count:
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "log"
-        sink = opened(path, max_bytes=max_bytes, keep=keep)
+        sink = opened(path, log_max_mb=max_bytes / 2**20, log_keep=keep)
         for number in range(count):
             sink.emit(result(frame=number), None)
         sink.close()
@@ -156,7 +157,7 @@ def test_a_folder_that_forbids_rotation_loses_nothing(tmp_path: Path, caplog: py
     """Where the files cannot be renamed the log grows on, and that is said once."""
     (tmp_path / "log.1").mkdir()
     (tmp_path / "log.1" / "something").touch()
-    sink = opened(tmp_path / "log", max_bytes=BYTES, keep=1)
+    sink = opened(tmp_path / "log", log_max_mb=BYTES / 2**20, log_keep=1)
     for number in range(9):
         sink.emit(result(frame=number), None)
     assert frames(tmp_path / "log") == list(range(9))
@@ -267,7 +268,7 @@ def test_a_gap_counts_the_lines_that_are_missing(when: str, lost: int, tmp_path:
     of 60 and 120.
     """
     path = tmp_path / "log"
-    sink = opened(path, when=when, period_s=60.0)
+    sink = opened(path, log_when=when, log_period=60.0)
     sink.emit(result(frame=0, done_s=0.0), None)
     with largest_file(path.stat().st_size + 10):
         for second in range(31, 122):
@@ -291,7 +292,7 @@ def test_wherever_a_line_is_torn(source: str, lines: int, share: float, zeros: i
         line = log.encode(result(source=source))
         torn = line[: 1 + int(share * (len(line) - 1))].removesuffix(b"\n") + b"\0" * zeros
         path.write_bytes(whole + torn)
-        sink = opened(path, sync_s=0)
+        sink = opened(path, log_sync=0)
         sink.emit(result(frame=lines), None)
         sink.close()
         assert path.read_bytes().startswith(whole) and frames(path) == list(range(lines + 1))
@@ -345,7 +346,7 @@ def test_a_real_disk_that_fills_and_gets_room(tmp_path: Path) -> None:
 def test_a_disk_that_turns_read_only_and_back(tmp_path: Path) -> None:
     """As after an error of an SD card: lost lines are counted, and the file is opened anew when it may be written."""
     with small_disk(tmp_path, "1m") as disk:
-        sink = opened(disk / "log", sync_s=0)
+        sink = opened(disk / "log", log_sync=0)
         sink.emit(result(frame=0), None)
         sink._let_go()  # the kernel remounts nothing read-only that is open for writing; an error does
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
@@ -383,7 +384,7 @@ def sd_card(folder: Path) -> Iterator[tuple[Path, Path]]:
 def test_a_real_disk_that_errs_and_is_mended(tmp_path: Path) -> None:
     """An ext4 error under an open file, just when it is to be rotated: once mended, the log goes on and rotates on."""
     with sd_card(tmp_path) as (disk, image):
-        sink = opened(disk / "log", max_bytes=2 * len(log.encode(result())) + 50, sync_s=0)
+        sink = opened(disk / "log", log_max_mb=(2 * len(log.encode(result())) + 50) / 2**20, log_sync=0)
         for number in (0, 1):
             sink.emit(result(frame=number), None)
         os.fsync(sink._descriptor)
@@ -431,7 +432,7 @@ def test_a_descriptor_that_went_bad_is_replaced(tmp_path: Path) -> None:
 def test_a_clock_that_is_set_is_told_once(tmp_path: Path) -> None:
     """A year back and forth: the line after each jump says by how much; slewing says nothing; all lines are written."""
     year_s = 365 * 86400.0
-    sink = opened(tmp_path / "log", when="change", period_s=1.0)
+    sink = opened(tmp_path / "log", log_when="change", log_period=1.0)
     for second in range(30):
         jumped_s = -year_s if 10 <= second < 20 else 0.0
         slewed_s = second * 0.0005
@@ -446,7 +447,7 @@ def test_a_clock_that_is_set_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("when", ["every", "change", "periodic"])
 def test_what_is_left_out_is_summed_up(when: Any, tmp_path: Path) -> None:
     """The next line says how many pictures there were since the last one, and how late; outages do not count."""
-    sink = opened(tmp_path / "log", when=when, period_s=10.0)
+    sink = opened(tmp_path / "log", log_when=when, log_period=10.0)
     for second in range(21):
         shown = OUTAGE if 12 <= second < 15 else OK
         sink.emit(result(shown, frame=second, captured_s=500.0 + second, done_s=500.001 + second * 1.001), None)
@@ -468,7 +469,7 @@ def test_the_heartbeat_tells_where_the_time_goes(when: Any, tmp_path: Path) -> N
     """Where not every result is written, percentiles of each stage of the last minute come once a period."""
     now_s = 500.0
     stages = Stages(clock=lambda: now_s)
-    sink = opened(tmp_path / "log", when=when, period_s=10.0, stages=stages)
+    sink = opened(tmp_path / "log", log_when=when, log_period=10.0, stages=stages)
     for second in range(35):
         now_s += 1
         stages.begin(now_s)
@@ -490,7 +491,7 @@ def test_the_heartbeat_tells_where_the_time_goes(when: Any, tmp_path: Path) -> N
 
 def test_an_old_file_is_rotated(tmp_path: Path) -> None:
     """Counted from the first line this run wrote: after `max_age_s` the next line begins a new file."""
-    sink = opened(tmp_path / "log", max_age_s=10.0)
+    sink = opened(tmp_path / "log", log_max_days=10 / 86400)
     for second in range(25):
         sink.emit(result(frame=second, done_s=500.0 + second, captured_unix_s=0.0), None)
     assert [frames(tmp_path / f"log{end}") for end in (".2", ".1", "")] == [
@@ -502,7 +503,8 @@ def test_an_old_file_is_rotated(tmp_path: Path) -> None:
 
 KILLED = """
 import itertools, os, signal, sys
-from edge_app.sinks import Request, log
+from edge_app.sinks import log
+from tests.asking import destination_for
 from tests.results import result
 
 written = 0
@@ -510,7 +512,7 @@ for turn in range(50):
     reader, writer = os.pipe()
     child = os.fork()  # of a process without threads
     if child == 0:
-        sink = log.Log(Request(sys.argv[1], max_bytes=20_000, keep=1000, sync_s=0))
+        sink = log.Log(destination_for(sys.argv[1], log_max_mb=0.02, log_keep=1000, log_sync=0))
         for number in itertools.count(written):
             sink.emit(result(frame=number), None)
             os.write(writer, number.to_bytes(4, "little"))

@@ -13,7 +13,7 @@ import pytest
 
 from edge_app import sinks
 from edge_app.errors import StartError
-from edge_app.sinks import Request
+from edge_app.sinks import Destination
 from tests.results import command, edge_app, environment
 
 RUN = ("run", "--source", "synthetic", "--log", "out.jsonl")
@@ -135,7 +135,7 @@ def test_an_opencv_without_windows_is_told_apart(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("DISPLAY", ":0")
     with pytest.raises(StartError, match=reason):
-        sinks.connect("window", Request())
+        sinks.connect("window", Destination())
 
 
 # What a child that only tries a window finds in the place of OpenCV; who really wants OpenCV finds it.
@@ -167,7 +167,7 @@ def test_a_stop_does_not_wait_for_a_display_that_hangs(hanging: Path, monkeypatc
     stop = threading.Event()
     stop.set()
     with pytest.raises(StartError, match="the display :0 does not answer"):
-        sinks.connect("window", Request(stop=stop))
+        sinks.connect("window", Destination(stop=stop))
 
 
 def test_a_signal_while_a_display_hangs_is_no_failure(hanging: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from edge_app.sources import Request, Source, picamera, webcam
 from edge_app.sources._fake_picamera2 import FakePicamera2
 from edge_app.sources._fake_webcam import FakeWebcam, jpeg
 from edge_app.system.v4l2 import Mode
+from tests.asking import request_for
 from tests.servers import HttpCamera, RtspCamera
 
 TOY = '''
@@ -146,7 +147,7 @@ def connect(request: pytest.FixtureRequest) -> Open:
 @pytest.fixture
 def opened(connect: Open) -> Iterator[tuple[Source, Request]]:
     """Open the source and close it after the test."""
-    request = Request(stop=threading.Event(), rotate=90, fps=FRAMES_A_SECOND)
+    request = request_for(stop=threading.Event(), rotate=90, fps=FRAMES_A_SECOND)
     with connect(request) as source:
         yield source, request
         request.stop.set()
@@ -190,7 +191,7 @@ def test_stop_ends_the_source(opened: tuple[Source, Request]) -> None:
 
 def test_the_end_of_the_block_ends_the_source(connect: Open) -> None:
     """After its `with` block a source gives nothing more, neither to who began to iterate nor to who begins."""
-    with connect(Request(fps=FRAMES_A_SECOND)) as source:
+    with connect(request_for(fps=FRAMES_A_SECOND)) as source:
         frames = iter(source)
         assert isinstance(next(item for item in frames if isinstance(item, Frame)), Frame)
     assert list(frames) == []

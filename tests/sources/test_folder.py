@@ -18,6 +18,7 @@ from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame
 from edge_app.sources import Request, Source, folder
+from tests.asking import request_for
 
 RED_BLUE = np.zeros((40, 80, 3), np.uint8)  # BGR: the left half red, the right one blue
 RED_BLUE[:, :40, 2] = RED_BLUE[:, 40:, 0] = 255
@@ -67,7 +68,7 @@ def test_a_single_picture_is_a_source(tmp_path: Path) -> None:
     (frame,) = read_all(sources.connect(str(path), Request()))
     assert (frame.name, frame.index, frame.stream_s) == ("one.jpg", 0, frame.captured_s)
     assert isinstance(frame.picture, JpegPicture)
-    (frame,) = read_all(sources.connect(f"folder:{path}", Request(rotate=180)))
+    (frame,) = read_all(sources.connect(f"folder:{path}", request_for(rotate=180)))
     assert not is_red_and_blue(frame.picture.rgb())
 
 

@@ -24,6 +24,7 @@ from edge_app.sources.stream import _address, _http, _multipart
 from edge_app.sources.stream._camera import Stream
 from edge_app.sources.stream._http import fetch, reason
 from edge_app.sources.stream._parts import READ_S
+from tests.asking import request_for
 from tests.clocks import ClocksStop, FakeClock
 from tests.servers import LIMIT_S, PICTURES, HttpCamera, RtspCamera, first
 
@@ -152,7 +153,7 @@ def test_single_pictures_are_asked_for_again(http_camera: HttpCamera) -> None:
 def captured(url: str, count: int, fps: float | None = None) -> list[Capture]:
     """Read pictures of a stream on a clock that passes only while the stream waits for it."""
     clock = FakeClock()
-    camera = Stream(Request(argument=url, fps=fps, stop=ClocksStop(clock)), clock)
+    camera = Stream(request_for(url, fps=fps, stop=ClocksStop(clock)), clock)
     camera.open()
     found: list[Capture] = []
     while len(found) < count:

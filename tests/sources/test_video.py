@@ -19,6 +19,7 @@ from edge_app.records import Frame
 from edge_app.sources import Request, Source, video
 from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.sources.video import VideoSource
+from tests.asking import request_for
 from tests.clocks import FakeClock
 
 FPS = 20.0
@@ -87,10 +88,10 @@ def test_claims_files_that_are_no_pictures(tmp_path: Path) -> None:
 def test_frames_are_turned_and_mirrored(tmp_path: Path) -> None:
     """The bright corner at the top left goes where turning by 90 degrees clockwise takes it: to the right."""
     path = write_video(tmp_path / "clip.avi", frames=1)
-    (frame,) = read_all(sources.connect(str(path), Request(rotate=90)))
+    (frame,) = read_all(sources.connect(str(path), request_for(rotate=90)))
     assert frame.picture.size_px == (64, 96)
     assert frame.picture.rgb()[8, -8].mean() > 200
-    (frame,) = read_all(sources.connect(str(path), Request(flip="vertical")))
+    (frame,) = read_all(sources.connect(str(path), request_for(flip="vertical")))
     assert frame.picture.rgb()[-8, 8].mean() > 200
 
 
@@ -142,7 +143,7 @@ def test_an_mp4_without_its_index_and_a_file_that_is_not_there_are_refused(tmp_p
 def realtime(tmp_path: Path, clock: FakeClock) -> VideoSource:
     """Open a two-second video to be played at its own pace on a fake clock."""
     path = write_video(tmp_path / "clip.avi")
-    return VideoSource(Request(argument=str(path), is_realtime=True), clock, clock.wait)
+    return VideoSource(request_for(argument=str(path), realtime=True), clock, clock.wait)
 
 
 def test_in_real_time_a_fast_reader_gets_every_frame_when_it_is_due(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_machine_too_slow_to_decode_shows_a_frame_a_second(tmp_path: Path) -> 
     """Where even skipping is slower than the video plays, something is shown now and then."""
     clock = FakeClock()
     source = VideoSource(
-        Request(argument=str(write_video(tmp_path / "clip.avi")), is_realtime=True), SlowClock(clock), clock.wait
+        request_for(argument=str(write_video(tmp_path / "clip.avi")), realtime=True), SlowClock(clock), clock.wait
     )
     assert 3 <= len(read_all(source)) <= FRAMES // 3
 
@@ -222,7 +223,7 @@ def test_a_stop_ends_the_waiting(tmp_path: Path) -> None:
     """The five seconds to the next frame are spent waiting for the stop, so that it is obeyed at once."""
     stop = StoppedWhileWaiting()
     path = write_slow_video(tmp_path / "clip.avi")
-    with VideoSource(Request(argument=str(path), is_realtime=True, stop=stop), FakeClock()) as source:
+    with VideoSource(request_for(str(path), realtime=True, stop=stop), FakeClock()) as source:
         assert [frame.index for frame in source] == [0]
     assert stop.waits_s == [pytest.approx(5.0)]
 

@@ -14,6 +14,7 @@ from edge_app.pictures.opencv import cv2
 from edge_app.sources import Request, webcam
 from edge_app.sources._fake_webcam import FakeWebcam, jpeg
 from edge_app.system.v4l2 import Device, Mode
+from tests.asking import request_for
 
 SIDES_PX = ((160, 120), (176, 144), (320, 240), (352, 288), (640, 480), (1280, 720))
 USUAL = Device("/dev/video0", "usual", tuple(Mode(fourcc, *side) for fourcc in ("YUYV", "MJPG") for side in SIDES_PX))
@@ -27,11 +28,11 @@ def test_smallest_that_serves() -> None:
 
 def test_uncompressed_where_the_bus_carries_it() -> None:
     """YUYV needs no decoding, so it is taken before MJPG up to 10 MB/s; more of it would fill USB 2."""
-    assert webcam.choose_mode(USUAL, Request(size_px=(320, 240))) == Mode("YUYV", 320, 240)
+    assert webcam.choose_mode(USUAL, request_for(size="320x240")) == Mode("YUYV", 320, 240)
     for fps in (60.0, 120.0):
-        assert webcam.choose_mode(USUAL, Request(size_px=(320, 240), fps=fps)) == Mode("MJPG", 320, 240)
-    assert webcam.choose_mode(USUAL, Request(size_px=(640, 480))) == Mode("MJPG", 640, 480)
-    assert webcam.choose_mode(USUAL, Request(size_px=(640, 480), fps=10.0)) == Mode("YUYV", 640, 480)
+        assert webcam.choose_mode(USUAL, request_for(size="320x240", fps=fps)) == Mode("MJPG", 320, 240)
+    assert webcam.choose_mode(USUAL, request_for(size="640x480")) == Mode("MJPG", 640, 480)
+    assert webcam.choose_mode(USUAL, request_for(size="640x480", fps=10.0)) == Mode("YUYV", 640, 480)
 
 
 def test_usual_size_for_a_viewer() -> None:
@@ -42,9 +43,9 @@ def test_usual_size_for_a_viewer() -> None:
 def test_size_asked_for() -> None:
     """The size asked for is taken, whoever looks; one the camera does not list is left to the driver."""
     for wants_full in (False, True):
-        request = Request(size_px=(1280, 720), wants_full=wants_full)
+        request = request_for(size="1280x720", wants_full=wants_full)
         assert webcam.choose_mode(USUAL, request) == Mode("MJPG", 1280, 720)
-    assert webcam.choose_mode(USUAL, Request(size_px=(123, 456))) is None
+    assert webcam.choose_mode(USUAL, request_for(size="123x456")) is None
 
 
 def test_no_11_to_9() -> None:

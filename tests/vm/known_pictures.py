@@ -11,6 +11,7 @@ from edge_app.model.decision import TOP, probabilities
 from edge_app.pictures import preprocess
 from edge_app.records import Picture
 from edge_app.settings import sections
+from edge_app.settings.sections import ModelOptions
 from edge_app.sources.synthetic.film import Film
 
 WIDTH_PX, HEIGHT_PX = 640, 480
@@ -47,7 +48,7 @@ class Expected:
     """The shipped model on the host: what the guest has to say of a picture."""
 
     def __init__(self) -> None:
-        self.classifier = classifier.load(sections.ModelOptions().model)
+        self.classifier = classifier.load(ModelOptions(model=sections.ModelOptions().model))
 
     def patch(self, picture: Picture) -> np.ndarray:
         """Return the model's input."""

@@ -120,7 +120,7 @@ class Machine:
         abi = GUEST_PYTHON.replace(".", "")
         target = ["--only-binary=:all:", "--implementation=cp", f"--python-version={GUEST_PYTHON}", f"--abi=cp{abi}"]
         target += ["--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in PLATFORMS)]
-        needed = ["ai-edge-litert", "numpy", "pydantic", "pydantic-settings", "tqdm"]
+        needed = ["ai-edge-litert", "numpy", "pydantic", "tqdm"]
         needed += ["opencv-python-headless", "simplejpeg"]
         subprocess.run([*pip, *target, *needed], check=True)
         extra = [name for name in self.image.wheels if name not in needed]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from edge_app.settings import sections
+from edge_app.settings.choices import DelegateName, FrameKind, Outlet, RuntimeName
 from edge_app.settings.flags._base import Command
+from edge_app.settings.values import DISTINCT, Shown, SizeValue
 
 ONLY_FRAMES = (
     "source",
@@ -43,18 +44,24 @@ class Bench(Command):
       edge-app bench --single-stream --data ../shared/cifar10 --model cifar10-nano
     """
 
-    model: list[str] = Field(["cifar10-base"], description="names or .tflite files")
+    model: Annotated[list[str], DISTINCT] = Field(["cifar10-base"], description="names or .tflite files")
     labels: Path | None = Field(None, description="labels, one a line, for models without a card")
-    threads: list[Annotated[int, Field(ge=1, le=64)]] = Field([1], description="numbers of threads of the runtime")
-    delegate: list[Literal["xnnpack", "none"]] = Field(["xnnpack"], description="xnnpack, none, or both")
-    runtime: Literal["auto", "ai-edge-litert", "tflite-runtime"] = Field("auto", description="package of the runtime")
+    threads: Annotated[list[Annotated[int, Field(ge=1, le=64)]], DISTINCT] = Field(
+        [1], description="numbers of threads of the runtime"
+    )
+    delegate: Annotated[list[DelegateName], DISTINCT] = Field(["xnnpack"], description="xnnpack, none, or both")
+    runtime: RuntimeName = Field("auto", description="package of the runtime")
     source: str | None = Field(
         None, description="measure on a camera, a video or whatever else 'run' takes; default: on prepared frames"
     )
-    pictures: Path | None = Field(None, description="folder of photographs to measure on; default: drawn scenes")
-    kind: Literal["jpeg", "yuyv", "rgb"] = Field("jpeg", description="what the camera delivers")
-    size: list[sections.Size] = Field([], description="WIDTHxHEIGHT of the frames; default: 640x480, or the source's")
-    sink: list[Literal["log", "preview"]] = Field(
+    pictures: Annotated[Path, Shown("FOLDER")] | None = Field(
+        None, description="folder of photographs to measure on; default: drawn scenes"
+    )
+    kind: FrameKind = Field("jpeg", description="what the camera delivers")
+    size: Annotated[list[SizeValue], DISTINCT] = Field(
+        [], description="sizes of the frames; default: 640x480, or the source's"
+    )
+    sink: list[Outlet] = Field(
         [], description="take the results too: log writes each of them, preview draws as for a window; default: nothing"
     )
     frames: int = Field(600, ge=1, description="frames of each repetition")
@@ -66,6 +73,6 @@ class Bench(Command):
     single_stream: bool = Field(
         False, description="single inferences over labelled pictures instead: their 90th percentile, and the accuracy"
     )
-    data: Path | None = Field(
+    data: Annotated[Path, Shown("PATH")] | None = Field(
         None, description="pictures of --single-stream, as for 'evaluate'; default: CIFAR-10's test pictures"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from edge_app.settings import sections
+from edge_app.settings.choices import EvaluatedPath
 from edge_app.settings.flags._base import Configured
+from edge_app.settings.values import Shown
 
 
 class Evaluate(Configured, sections.ModelOptions):
@@ -26,15 +28,15 @@ class Evaluate(Configured, sections.ModelOptions):
       edge-app evaluate --path camera --limit 1000
     """
 
-    data: Path | None = Field(
+    data: Annotated[Path, Shown("PATH")] | None = Field(
         None,
         description="CIFAR-10's folder or archive, or a folder test/LABEL/*.jpg; "
         "default: $EDGE_APP_CIFAR10, else CIFAR-10 is downloaded",
     )
-    path: Literal["both", "direct", "camera", "camera-full"] = Field(
+    path: EvaluatedPath = Field(
         "both", description="which path; camera-full decodes every frame at full size, for comparison"
     )
-    degraded: bool = Field(True, description="measure the degraded pictures too, seven more passes")
+    degraded: bool = Field(True, description="leave the degraded pictures out, which take seven more passes")
     limit: int | None = Field(None, gt=0, description="only the first so many pictures")
     json_: str | None = Field(None, alias="json", description="write the figures as JSON to this file; - is stdout")
     html: Path | None = Field(None, description="write one page with plots and the worst mistakes; needs matplotlib")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
-from pydantic_settings import CliPositionalArg, CliSubCommand
 
 from edge_app.settings import sections
-from edge_app.settings.flags._base import Command, Configured, Group
+from edge_app.settings.flags._base import Command, Configured, Group, Positional
 
 
 class ModelsList(Command):
@@ -25,7 +26,7 @@ class ModelsShow(Configured, sections.ModelOptions):
       edge-app models show my.tflite --labels my-labels.txt --json -
     """
 
-    model: CliPositionalArg[str] = Field(description="name of a shipped model, or a .tflite file")
+    model: Annotated[str, Positional()] = Field(description="name of a shipped model, or a .tflite file")
     json_: str | None = Field(
         None, alias="json", description="write the card and the facts as JSON to this file; - is stdout"
     )
@@ -38,7 +39,7 @@ class ModelsVerify(Configured, sections.ModelOptions):
       edge-app models verify downloaded.tflite --labels labels.txt
     """
 
-    model: CliPositionalArg[str] = Field(description="name of a shipped model, or a .tflite file")
+    model: Annotated[str, Positional()] = Field(description="name of a shipped model, or a .tflite file")
 
 
 class ModelsSchema(Command):
@@ -56,8 +57,3 @@ class Models(Group):
       edge-app models list
       edge-app models show cifar10-lecture
     """
-
-    list_: CliSubCommand[ModelsList] = Field(alias="list")
-    show: CliSubCommand[ModelsShow]
-    verify: CliSubCommand[ModelsVerify]
-    schema_: CliSubCommand[ModelsSchema] = Field(alias="schema")

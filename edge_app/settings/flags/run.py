@@ -8,14 +8,7 @@ from edge_app.settings import sections
 from edge_app.settings.flags._base import Configured
 
 
-class Run(
-    Configured,
-    sections.ServiceOptions,
-    sections.OutputOptions,
-    sections.DecisionOptions,
-    sections.ModelOptions,
-    sections.CameraOptions,
-):
+class Run(Configured, sections.Settings):
     """Capture, classify, show or log until stopped.
 
     Examples:

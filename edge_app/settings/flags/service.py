@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import CliSubCommand
 
 from edge_app.settings.flags._base import Command, Group
+from edge_app.settings.values import Shown
 
 
 class ServiceInstall(Command):
@@ -24,10 +25,12 @@ class ServiceInstall(Command):
       sudo .venv/bin/edge-app service install --network                    for rtsp:// and http:// sources
     """
 
-    from_: Path | None = Field(
+    from_: Annotated[Path, Shown("PATH")] | None = Field(
         None, alias="from", description="checkout or wheel of edge-app; default: what this one was installed from"
     )
-    wheels: Path | None = Field(None, description="folder of wheels to install everything from, without a network")
+    wheels: Annotated[Path, Shown("FOLDER")] | None = Field(
+        None, description="folder of wheels to install everything from, without a network"
+    )
     network: bool = Field(False, description="open the sandbox for this machine and local networks")
 
 
@@ -59,7 +62,3 @@ class Service(Group):
       sudo .venv/bin/edge-app service install
       edge-app service status
     """
-
-    install: CliSubCommand[ServiceInstall]
-    uninstall: CliSubCommand[ServiceUninstall]
-    status: CliSubCommand[ServiceStatus]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from edge_app.settings.choices import Device
 from edge_app.settings.flags._base import Command
+from edge_app.settings.values import Shown
 
 
 class Train(Command):
@@ -25,25 +27,27 @@ class Train(Command):
     """
 
     recipe: str = Field("base", description="base, nano, lecture or lecture-dense")
-    data: Path | None = Field(
+    data: Annotated[Path, Shown("PATH")] | None = Field(
         None,
         description="CIFAR-10's folder or archive, or a folder train/LABEL/*.jpg; "
         "default: $EDGE_APP_CIFAR10, else CIFAR-10 is downloaded",
     )
-    out: Path = Field(Path("trained"), description="folder for what is made, and for the checkpoint")
+    out: Annotated[Path, Shown("FOLDER")] = Field(
+        Path("trained"), description="folder for what is made, and for the checkpoint"
+    )
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$", description="name of the model; default: DATA-RECIPE")
     epochs: int | None = Field(None, gt=0, description="passes over the training pictures; default: the recipe's")
     seed: int = Field(1, ge=0, lt=2**32, description="fixes initial weights, order and augmentation")
     size: int | None = Field(
         None, ge=32, le=512, description="side of the model's input, pixels; default: 32, or that of --from"
     )
-    from_: str | None = Field(
+    from_: Annotated[str, Shown("PATH")] | None = Field(
         None, alias="from", description="go on from a shipped model's weights, or from a .safetensors file"
     )
     rate: float | None = Field(
         None, gt=0, le=10, description="share of the recipe's learning rates; default: 1, or 0.2 with --from"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    device: Device = Field("auto", description="where to train")
     threads: int | None = Field(None, ge=1, description="threads of the CPU; default: one for each core")
     restart: bool = Field(False, description="begin anew, whatever was broken off before")
     reference: list[Path] = Field([], description=".tflite file whose latency the card compares; may be repeated")

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_app.errors import SinkError, StartError
 from edge_app.records import Picture, Result
-from edge_app.sinks._contract import Request, Sink
+from edge_app.sinks._contract import Destination, Sink
 from edge_app.sinks.log._choosing import Chooser
 from edge_app.sinks.log._ledger import Ledger
 from edge_app.sinks.log._syncer import Syncer
@@ -31,13 +31,13 @@ _LINE_START = b'{"time":"'
 _DESCRIPTOR_IS_BAD = (errno.EBADF, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EROFS)
 
 
-def connect(request: Request) -> Sink:
+def connect(destination: Destination) -> Sink:
     """Open the log.
 
     Raises:
         StartError: the file cannot be written; it is named.
     """
-    return Log(request)
+    return Log(destination)
 
 
 class Log:
@@ -45,14 +45,14 @@ class Log:
 
     wants_picture = False
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._path = None if request.argument in ("-", "") else Path(request.argument)
+    def __init__(self, destination: Destination) -> None:
+        self._output, self._stop = destination.output, destination.stop
+        self._path = None if destination.argument in ("-", "") else Path(destination.argument)
         self.name = f"log {self._path or 'on stdout'}"
-        self._chosen = Chooser(request.when, request.period_s)
-        told = None if request.when == "every" else request.stages
-        self._ledger = Ledger(told, request.period_s)
-        self._syncer = Syncer(request.sync_s if self._path else 0)
+        self._chosen = Chooser(self._output.log_when, self._output.log_period)
+        told = None if self._output.log_when == "every" else destination.stages
+        self._ledger = Ledger(told, self._output.log_period)
+        self._syncer = Syncer(self._output.log_sync if self._path else 0)
         self._descriptor = -1
         self._begun_s: float | None = None  # the first line written to the present file, monotonic clock
         self._is_rotation_broken = False
@@ -75,7 +75,7 @@ class Log:
             self._rotate_before(len(line), result.done_s)
             self._write(line)
         except BrokenPipeError:
-            self._request.stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
+            self._stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
         except OSError as error:
             if self._chosen.miss(result):
                 self._ledger.lost(result)
@@ -154,15 +154,16 @@ class Log:
     def _wait_for_reader(self) -> None:
         """Wait until a pipe takes a line; a program that reads no more must not keep the run from being stopped."""
         while not select.select([], [self._descriptor], [], _POLL_S)[1]:
-            if self._request.stop.is_set():
+            if self._stop.is_set():
                 raise BlockingIOError(errno.EAGAIN, "nobody reads it")
 
     def _rotate_before(self, coming: int, now_s: float) -> None:
         if self._path is None or self._is_rotation_broken:
             return
         size = os.fstat(self._descriptor).st_size
-        is_old = self._begun_s is not None and now_s - self._begun_s > self._request.max_age_s
-        if size == 0 or (size + coming <= self._request.max_bytes and not is_old):
+        max_bytes, max_days = int(self._output.log_max_mb * 2**20), self._output.log_max_days
+        is_old = max_days is not None and self._begun_s is not None and now_s - self._begun_s > max_days * 86400
+        if size == 0 or (size + coming <= max_bytes and not is_old):
             return
         try:
             self._rename_all(self._path)
@@ -175,11 +176,11 @@ class Log:
         self._descriptor = self._open()
 
     def _rename_all(self, path: Path) -> None:
-        names = [path, *(path.with_name(f"{path.name}.{n + 1}") for n in range(self._request.keep))]
+        names = [path, *(path.with_name(f"{path.name}.{n + 1}") for n in range(self._output.log_keep))]
         for older, newer in reversed(list(zip(names[1:], names, strict=False))):
             if newer.exists():
                 newer.replace(older)
-        if not self._request.keep:
+        if not self._output.log_keep:
             path.unlink()
 
 

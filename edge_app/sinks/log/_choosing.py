@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from edge_app.records import Result
-from edge_app.sinks._contract import When
+from edge_app.settings.choices import LogWhen
 
 
 class Chooser:
     """Which results are written.
 
     Args:
-        when: see `Request.when`.
+        when: see `choices.LogWhen`.
         period_s: of "periodic" and of the heartbeat of "change".
     """
 
-    def __init__(self, when: When, period_s: float) -> None:
+    def __init__(self, when: LogWhen, period_s: float) -> None:
         self._when, self._period_s = when, period_s
         self._last: tuple[str, str | None] | None = None  # that was due, written or not
         self._last_s = 0.0

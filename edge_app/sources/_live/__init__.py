@@ -53,7 +53,7 @@ class LiveSource(Closeable):
 
     def __init__(self, camera: Camera, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self._stop, self._clock = request.stop, clock
-        self._slot = Slot(request.rate_hz, STALE_S, clock)
+        self._slot = Slot(request.camera.rate, STALE_S, clock)
         self._patience = Patience(camera.hung_s, camera.patience, clock)
         end = End()
         self._loop = CaptureLoop(camera, request, self._slot, self._patience, end)

@@ -116,7 +116,7 @@ class CaptureLoop:
         if capture is None:
             return self._keep_unless_stale(_NOTHING)
         self._patience.note_picture()
-        self._slot.publish(capture, oriented(capture.picture, self._request.rotate, self._request.flip))
+        self._slot.publish(capture, oriented(capture.picture, self._request.camera.rotate, self._request.camera.flip))
         return True
 
     def _skip_once(self) -> bool:

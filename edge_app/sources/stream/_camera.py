@@ -1,7 +1,7 @@
 """One URL as a camera: MJPEG or single JPEGs over HTTP, all else (RTSP, HLS, files) through FFmpeg. See `stream`.
 
 MJPEG pictures are passed on as the server's own bytes and decoded only as far as somebody asks. A server that
-delivers single JPEGs is asked for one a second, or as often as `Request.fps` says (at least once a second).
+delivers single JPEGs is asked for one a second, or as often as `CameraOptions.fps` says (at least once a second).
 
 Passwords: `rtsp://user:password@host/...`; neither the source's name nor any message repeats them.
 """
@@ -72,7 +72,7 @@ class Stream(Camera):
             return MjpegParts(response, clock)
         response.close()
         if kind == "image/jpeg":
-            return Snapshots(address, 1 / max(self._request.fps or 0.0, SNAPSHOT_FPS), stop, clock)
+            return Snapshots(address, 1 / max(self._request.camera.fps or 0.0, SNAPSHOT_FPS), stop, clock)
         # FFmpeg would show plain text as a picture of letters; a playlist of HLS may be called plain text.
         if kind.startswith("image/") or (kind.startswith("text/") and ".m3u8" not in address.bare):
             raise SourceError(f"{address.public} is not a stream but {kind}", "look for the camera's stream address")

@@ -107,10 +107,11 @@ def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
     Raises:
         UsageError: the size asked for is not possible.
     """
-    if request.size_px is None:
+    asked = request.camera.size
+    if asked is None:
         fitting = [mode for mode in MODES_PX if min(mode) >= request.min_side_px]
         return fitting[0] if fitting and not request.wants_full else MODES_PX[-1]
-    width_px, height_px = request.size_px
+    width_px, height_px = asked.px
     least, most = SIDES_PX
     if not (least <= width_px <= most and least <= height_px <= most):
         raise UsageError(
@@ -118,11 +119,11 @@ def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
         )
     if options.kind == "yuyv" and width_px % 2:
         raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}", f"try {width_px + 1}x{height_px}")
-    return request.size_px
+    return asked.px
 
 
 def _rate_hz(request: Request) -> float:
-    rate_hz = DEFAULT_FPS if request.fps is None else request.fps
+    rate_hz = DEFAULT_FPS if request.camera.fps is None else request.camera.fps
     least, most = RATES_HZ
     if not least <= rate_hz <= most:
         raise UsageError(f"synthetic: {rate_hz:g} frames a second are not possible", f"choose {least:g} to {most:g}")
@@ -146,7 +147,7 @@ class FreeRunning(Closeable):
         index = 0
         while not (self._request.stop.is_set() or self._is_closed):
             drawn = ENCODERS[self._kind](self._film.frame_pixels(index))
-            picture = oriented(drawn, self._request.rotate, self._request.flip)
+            picture = oriented(drawn, self._request.camera.rotate, self._request.camera.flip)
             stream_s = index / self._film.fps
             yield Frame(index, time.monotonic(), stream_s, picture, truth=self._film.truth(index))
             index += 1

@@ -20,6 +20,7 @@ from edge_app.sources import Camera, Capture, Request
 from edge_app.sources._live._capture import CaptureLoop, End
 from edge_app.sources._live._patience import BACKOFF_S, STALE_S, Patience
 from edge_app.sources._live._slot import Slot
+from tests.asking import request_for
 from tests.clocks import FakeClock
 
 PICTURE = ArrayPicture(np.zeros((4, 6, 3), np.uint8))
@@ -86,7 +87,7 @@ class Stepped:
     name, is_sequence, is_live = "stepped", True, True
 
     def __init__(self, camera: Camera, request: Request, clock: FakeClock) -> None:
-        self.slot = Slot(request.rate_hz, STALE_S, clock)
+        self.slot = Slot(request.camera.rate, STALE_S, clock)
         self.patience = Patience(camera.hung_s, camera.patience, clock)
         self.end = FakeEnd(clock)
         self.loop = CaptureLoop(camera, request, self.slot, self.patience, self.end)
@@ -137,7 +138,7 @@ def stepped(camera: Script, clock: FakeClock) -> Stepped:
 
 def test_pictures_are_turned_as_the_run_asks(camera: Script, clock: FakeClock) -> None:
     """A frame is the camera's picture, turned and mirrored."""
-    frame = Stepped(camera, Request(rotate=90), clock).next()
+    frame = Stepped(camera, request_for(rotate=90), clock).next()
     assert isinstance(frame.picture, OrientedPicture)
     assert frame.picture.size_px == (4, 6)
 
@@ -276,7 +277,7 @@ class Steady(Script):
 def test_what_nobody_will_take_is_not_asked_for(rate_hz: float, look_s: float, clock: FakeClock) -> None:
     """Between two looks most pictures are left in the driver; each look gets a new one."""
     camera = Steady(clock)
-    stepped = Stepped(camera, Request(rate_hz=rate_hz), clock)
+    stepped = Stepped(camera, request_for(rate=rate_hz), clock)
     taken_s = []
     for _ in range(20):
         taken_s.append(stepped.next().captured_s)
@@ -300,7 +301,7 @@ class CamerasTime(threading.Event):
 @pytest.mark.parametrize(("rate_hz", "work_s"), [(0.7, 0.0), (0.5, 0.1), (0.25, 0.3)])
 def test_a_slow_run_sees_what_is_there_now(rate_hz: float, work_s: float, clock: FakeClock) -> None:
     """However seldom the loop looks, and however long it works, it is never given a picture of some time ago."""
-    stepped = Stepped(Steady(clock), Request(rate_hz=rate_hz), clock)
+    stepped = Stepped(Steady(clock), request_for(rate=rate_hz), clock)
     stop = CamerasTime(stepped, clock)
     ages_s = []
     items = pipeline.paced(stepped, Limits(rate_hz=rate_hz), Control(stop), clock)  # type: ignore[arg-type]
@@ -314,7 +315,7 @@ def test_a_slow_run_sees_what_is_there_now(rate_hz: float, work_s: float, clock:
 def test_what_the_camera_loses_in_a_pause_counts_too(clock: FakeClock) -> None:
     """A pause hides no loss: pictures that the camera itself missed are dropped, those left in it are not."""
     camera = Steady(clock, missed=1)
-    stepped = Stepped(camera, Request(rate_hz=0.1), clock)
+    stepped = Stepped(camera, request_for(rate=0.1), clock)
     first = stepped.next()
     stepped.step_until(clock() + 2)
     second = stepped.next()

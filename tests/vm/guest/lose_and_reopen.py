@@ -6,10 +6,12 @@ import time
 import virtual_camera  # noqa: F401
 
 from edge_app.errors import CameraLost
+from edge_app.records import Size
+from edge_app.settings.sections import CameraOptions
 from edge_app.sources import Request, picamera
 
 times = int(sys.argv[1])
-camera = picamera.Picamera(Request(size_px=(640, 480)))
+camera = picamera.Picamera(Request(CameraOptions(size=Size(640, 480))))
 patient_s = picamera.WAIT_S
 objects, lost, runs = set(), 0, 0
 for turn in range(times + 1):

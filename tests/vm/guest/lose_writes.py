@@ -49,13 +49,14 @@ def sync(descriptor, real_sync=os.fsync):
 
 os.fsync = sync  # before the log's modules take it as a default
 from edge_app.records import Result, Verdict  # noqa: E402
-from edge_app.sinks import Request, log  # noqa: E402
+from edge_app.settings.sections import OutputOptions  # noqa: E402
+from edge_app.sinks import Destination, log  # noqa: E402
 
 
 def write_lines(first, pipe):
     """Write lines until killed."""
     Told.written, Told.pipe = first - 1, pipe
-    sink = log.Log(Request(str(LOG), max_bytes=2**30, sync_s=SYNC_S))
+    sink = log.Log(Destination(str(LOG), OutputOptions(log_max_mb=1024, log_sync=SYNC_S)))
     verdict = Verdict("ok", "ship", 0.9, (("ship", 0.9), ("airplane", 0.05), ("truck", 0.02)))
     for number in itertools.count(first):
         now_s = time.monotonic()

@@ -18,14 +18,15 @@ for module in sys.argv[5:]:
 
 from edge_app import sources  # noqa: E402
 from edge_app.pictures import preprocess  # noqa: E402
-from edge_app.records import Frame  # noqa: E402
+from edge_app.records import Frame, Size  # noqa: E402
+from edge_app.settings.sections import CameraOptions  # noqa: E402
 from edge_app.sources import Request  # noqa: E402
 
 SHAPE = (32, 32)
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 selected, size, count, out = sys.argv[1:5]
 width, height = map(int, size.split("x"))
-request = Request(min_side_px=preprocess.min_side_px(SHAPE), size_px=(width, height))
+request = Request(min_side_px=preprocess.min_side_px(SHAPE), camera=CameraOptions(size=Size(width, height)))
 source = sources.connect(selected, request)
 patches, age_s, sizes = [], [], []
 for item in source:

@@ -1,0 +1,106 @@
+"""The argparse parser of one command, made from the fields of its record."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from edge_app.settings.flags import Positional
+from edge_app.settings.sections import Record
+from edge_app.settings.values import Shown
+
+
+class WrongLineError(Exception):
+    """What argparse complains of, in its words."""
+
+
+class Parser(argparse.ArgumentParser):
+    """The flags of one command. Flags that were not typed do not appear in what it finds."""
+
+    def __init__(self, words: str, record: type[Record]) -> None:
+        super().__init__(
+            prog=f"edge-app {words}".strip(),
+            description=inspect.cleandoc(record.__doc__ or ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+        for name, field in record.model_fields.items():
+            _add_argument(self, field.alias or name, field)
+
+    def error(self, message: str) -> NoReturn:
+        """Leave the words to `parse`: argparse's own quote passwords."""
+        raise WrongLineError(message.removeprefix("argument "))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a flag takes.
+
+    Attributes:
+        metavar: what the help calls a value.
+        is_list: it takes several.
+        is_text: a value may be any text.
+    """
+
+    metavar: str
+    is_list: bool
+    is_text: bool
+
+
+def flag(name: str) -> str:
+    """Return a field's flag."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _add_argument(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    if any(isinstance(mark, Positional) for mark in field.metadata):
+        parser.add_argument(name, metavar=name.upper(), help=_help(field))
+    elif field.annotation is bool and field.default:
+        parser.add_argument(flag(f"no_{name}"), action="store_false", dest=name, help=_help(field))
+    elif field.annotation is bool:
+        parser.add_argument(flag(name), action="store_true", dest=name, help=_help(field))
+    else:
+        taken = kind(field)
+        # --model a b as well as --model a --model b
+        many: dict[str, Any] = {"action": "extend", "nargs": "+"} if taken.is_list else {}
+        parser.add_argument(flag(name), dest=name, metavar=taken.metavar, help=_help(field), **many)
+
+
+def kind(field: FieldInfo) -> Kind:
+    """Return what a field's flag takes."""
+    return _kind_of(field.annotation, field.metadata)
+
+
+def _help(field: FieldInfo) -> str:
+    text, default = field.description or "", field.get_default()
+    if not (field.is_required() or default is None or default == [] or isinstance(default, bool)):
+        text += f" (default: {' '.join(map(str, default)) if isinstance(default, list) else default})"
+    return text.replace("%", "%%")
+
+
+_METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "FILE"}
+
+
+def _kind_of(annotation: Any, marks: Sequence[Any] = (), is_list: bool = False) -> Kind:
+    """Return what values of a type look like; `marks` are what `Annotated` adds to it."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind_of(parts[0], [*marks, *parts[1:]], is_list)
+    if origin in (Union, UnionType):
+        return _kind_of(next(part for part in parts if part is not NoneType), marks, is_list)
+    if origin is list:
+        return _kind_of(parts[0], marks, True)
+    shown = [mark.metavar for mark in marks if isinstance(mark, Shown)]
+    if origin is Literal:
+        usual = f"{{{','.join(map(str, parts))}}}"
+    else:
+        usual = "NAME" if is_list and annotation is str else _METAVARS.get(annotation, "VALUE")
+    return Kind(shown[0] if shown else usual, is_list, annotation in (str, Path))

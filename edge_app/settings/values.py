@@ -1,0 +1,97 @@
+"""Settings that are more than a word or a number: crop, size, input range. One parser each, and what the help calls it.
+
+The settings file may give as a list of numbers what a flag writes as one text.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
+
+from edge_app.records import Box, Crop, InputRange, Size
+from edge_app.settings.choices import Rotation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the help calls a value, where its type does not tell."""
+
+    metavar: str
+
+
+def crop(value: object) -> Crop:
+    """Read `center`, `fit`, `squash` or `X,Y,W,H` in pixels.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if isinstance(value, Crop):
+        return value
+    text = _joined(value, ",").strip()
+    if text in ("center", "fit", "squash"):
+        return Crop(text)  # type: ignore[arg-type]  # mypy does not narrow a str by "in"
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 4 or not all(part.removeprefix("-").isdecimal() for part in parts):
+        raise ValueError("choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
+    box = Box(*map(int, parts))
+    if min(box.left, box.top, box.width_px, box.height_px) < 0:
+        raise ValueError("X, Y, W and H must not be negative: write pixels, such as 100,0,480,480")
+    if not (box.width_px and box.height_px):
+        raise ValueError("W and H must not be 0: write pixels, such as 100,0,480,480")
+    return Crop("box", box)
+
+
+def size(value: object) -> Size:
+    """Read `WIDTHxHEIGHT` in pixels.
+
+    Raises:
+        ValueError: it is not of that form, or a side is 0.
+    """
+    if isinstance(value, Size):
+        return value
+    width, _, height = _joined(value, "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ValueError("write WIDTHxHEIGHT, such as 640x480")
+    return Size(int(width), int(height))
+
+
+def input_range(value: object) -> InputRange:
+    """Read `LOW,HIGH`.
+
+    Raises:
+        ValueError: it is not of that form, or no range.
+    """
+    if isinstance(value, InputRange):
+        return value
+    try:
+        low, high = (float(part) for part in _joined(value, ",").split(","))
+    except ValueError:
+        raise ValueError("write LOW,HIGH, such as -1,1") from None
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("LOW and HIGH must be finite numbers, such as -1,1")
+    if not low < high:
+        raise ValueError("LOW must be below HIGH")
+    return InputRange(low, high)
+
+
+def _joined(value: object, separator: str) -> str:
+    """Return a value as a flag would write it."""
+    return separator.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _distinct(values: list[T]) -> list[T]:
+    return list(dict.fromkeys(values))
+
+
+CropValue = Annotated[Crop, PlainValidator(crop), Shown("PART")]
+SizeValue = Annotated[Size, PlainValidator(size), Shown("WIDTHxHEIGHT")]
+RangeValue = Annotated[InputRange, PlainValidator(input_range), Shown("LOW,HIGH")]
+# Choices are compared as they are, and what was typed is text.
+RotationValue = Annotated[Rotation, BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)]
+DISTINCT = AfterValidator(_distinct)
+"""Of a list: what is given twice counts once."""
