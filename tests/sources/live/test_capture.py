@@ -87,7 +87,7 @@ class Stepped:
     name, is_sequence, is_live = "stepped", True, True
 
     def __init__(self, camera: Camera, request: Request, clock: FakeClock) -> None:
-        self.slot = Slot(request.rate_hz, STALE_S, clock)
+        self.slot = Slot(request.camera.rate, STALE_S, clock)
         self.patience = Patience(camera.hung_s, camera.patience, clock)
         self.end = FakeEnd(clock)
         self.loop = CaptureLoop(camera, request, self.slot, self.patience, self.end)
