@@ -68,6 +68,7 @@ TABLE: dict[str, dict[str, Run | Parsed]] = {
         "edge-app run --source rtsp://192.0.2.7/stream --log-when change --log labels.jsonl": CAMERA,
         "edge-app run --source holiday.mp4 --log -": Run(),
         "edge-app run --source pictures/ --model my.tflite --labels my-labels.txt --log -": Run("--frames 20"),
+        "edge-app classify pictures/ cat.jpg": Run(),
         "edge-app models list": Run(),
         "edge-app models show cifar10-base": Run(),
         "edge-app models verify my.tflite --labels my-labels.txt": Run(),
@@ -214,6 +215,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     for number in range(3):
         photograph = cv2.resize(generator.integers(0, 256, (30, 40, 3), np.uint8), (1280, 960))
         cv2.imwrite(str(folder / "photographs" / f"{number}.jpg"), photograph)
+    shutil.copy(folder / "photographs" / "0.jpg", folder / "cat.jpg")
     write_video(folder / "clip.mp4", 20).rename(folder / "holiday.mp4")
     shutil.copy(DATA / "mean_int8_pixels.tflite", folder / "my.tflite")
     shutil.copy(DATA / "rgb.txt", folder / "my-labels.txt")
