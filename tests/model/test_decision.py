@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app.model.decision import Decision, Rules, probabilities
+from edge_app.errors import UsageError
+from edge_app.model import store
+from edge_app.model.card import Card
+from edge_app.model.decision import Decision, Rules, probabilities, rules
 from edge_app.records import Scores
+from edge_app.settings.sections import DecisionOptions
 
 LABELS = ("cat", "dog", "ship")
 
@@ -143,3 +147,32 @@ def test_scores_that_are_no_numbers_are_unknown_and_forgotten(bad: float) -> Non
     assert verdict.state == "unknown"
     assert all(0 <= share <= 1 for _, share in verdict.top)
     assert decision.update(CAT, 1.9).label == "cat"
+
+
+CARD = store.read("cifar10-base").card
+
+
+@pytest.mark.parametrize("card", [CARD, None])
+def test_the_card_decides_what_the_settings_leave_open(card: Card | None) -> None:
+    """Without a setting the card's temperature and thresholds count, and the usual ones without a card."""
+    found = rules(DecisionOptions(), card, True)
+    thresholds = card.thresholds if card else Rules()
+    assert (found.enter, found.leave) == (thresholds.enter, thresholds.leave)
+    assert found.temperature == (card.temperature if card else 1.0)
+
+
+@pytest.mark.parametrize("card", [CARD, None])
+def test_settings_go_over_the_card(card: Card | None) -> None:
+    """Each setting counts alone; a lower `enter` takes `leave` down with it."""
+    found = rules(DecisionOptions(enter=0.2), card, True)
+    assert (found.enter, found.leave) == (0.2, 0.2)
+    assert rules(DecisionOptions(leave=0.1), card, True).leave == 0.1
+    assert rules(DecisionOptions(enter=0.99), card, True).leave == rules(DecisionOptions(), card, True).leave
+    with pytest.raises(UsageError, match=r"--leave 0\.9 is above --enter 0\.8"):
+        rules(DecisionOptions(enter=0.8, leave=0.9), card, True)
+
+
+def test_pictures_that_have_nothing_in_common_are_not_averaged() -> None:
+    """A folder of pictures is decided one by one; a camera as the settings say."""
+    assert rules(DecisionOptions(smoothing=3), None, False).smoothing_s == 0
+    assert rules(DecisionOptions(smoothing=3), None, True).smoothing_s == 3
