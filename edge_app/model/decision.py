@@ -47,10 +47,8 @@ def rules(options: DecisionOptions, card: Card | None, is_sequence: bool) -> Rul
     usual = Rules()
     temperature = card.temperature if card else usual.temperature
     enter, leave = (card.thresholds.enter, card.thresholds.leave) if card else (usual.enter, usual.leave)
-    if options.enter is not None:
-        enter, leave = options.enter, min(options.enter, leave)
-    if options.leave is not None:
-        leave = options.leave
+    enter = enter if options.enter is None else options.enter
+    leave = min(enter, leave) if options.leave is None else options.leave
     if leave > enter:
         raise UsageError(
             f"--leave {leave} is above --enter {enter}: a label would be dropped as soon as it is named",

@@ -41,7 +41,7 @@ def test_what_was_kept_comes_back(path: Path) -> None:
 def test_another_training_is_not_gone_on_with(path: Path) -> None:
     """What differs is named, and what to do."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
-    with pytest.raises(StartError, match=r"another training \(seed 1; asked for is seed 2\).*--restart"):
+    with pytest.raises(StartError, match=r"another training \(seed 1, asked for is seed 2\).*--restart"):
         Checkpoint(path, IDENTITY | {"seed": "2"}).load({"network": layer(0)})
 
 

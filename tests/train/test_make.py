@@ -138,7 +138,7 @@ def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "are kept, the same command goes on from there" in rest and "Traceback" not in rest
     refused = edge_app(*train(shapes_folder, tmp_path, "--epochs", "7"))
-    assert refused.returncode == 3 and "is of another training (epochs 500; asked for is epochs 7)" in refused.stderr
+    assert refused.returncode == 3 and "is of another training (epochs 500, asked for is epochs 7)" in refused.stderr
 
 
 def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
         (["--epochs", "0"], 2, "--epochs: '0' is wrong"),
         (["--data", "/nowhere"], 3, "/nowhere does not exist"),
         (["--reference", "/nowhere.tflite"], 3, "cannot read the reference /nowhere.tflite"),
-        (["--reference", __file__], 78, "test_make.py does not run"),
+        (["--reference", __file__], 78, "test_make.py does not load"),
     ],
     ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data", "reference", "no model"],
 )
