@@ -1,1 +1,1 @@
-"""Settings: their sections, where they come from, the flags of each command."""
+"""Settings: their sections, their sources, and the flags of each command."""

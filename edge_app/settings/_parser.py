@@ -18,11 +18,11 @@ from edge_app.settings.values import Shown
 
 
 class WrongLineError(Exception):
-    """What argparse complains of, in its words."""
+    """A command line that argparse refuses, with its message."""
 
 
 class Parser(argparse.ArgumentParser):
-    """The flags of one command. Flags that were not typed do not appear in what it finds."""
+    """The flags of one command. The parsed namespace holds only the flags that were typed."""
 
     def __init__(self, words: str, record: type[Record]) -> None:
         super().__init__(
@@ -36,18 +36,18 @@ class Parser(argparse.ArgumentParser):
             _add_argument(self, field.alias or name, field)
 
     def error(self, message: str) -> NoReturn:
-        """Leave the words to `parse`: argparse's own quote passwords."""
+        """Raise instead of printing: the message may quote a password, which `parse` masks."""
         raise WrongLineError(message.removeprefix("argument "))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a flag takes.
+    """The kind of value that a flag takes.
 
     Attributes:
-        metavar: what the help calls a value.
-        is_list: it takes several.
-        is_text: a value may be any text.
+        metavar: the name of a value in the help.
+        is_list: the flag takes several values.
+        is_text: any text is a valid value.
     """
 
     metavar: str
@@ -56,7 +56,7 @@ class Kind:
 
 
 def flag(name: str) -> str:
-    """Return a field's flag."""
+    """Return a field's flag: `log_when` becomes `--log-when`."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -69,29 +69,30 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, field: FieldInfo) 
     elif field.annotation is bool:
         parser.add_argument(flag(name), action="store_true", dest=name, help=_help(field))
     else:
-        taken = kind(field)
-        # --model a b as well as --model a --model b
-        many: dict[str, Any] = {"action": "extend", "nargs": "+"} if taken.is_list else {}
-        parser.add_argument(flag(name), dest=name, metavar=taken.metavar, help=_help(field), **many)
+        value = kind(field)
+        # Accept --model a b as well as --model a --model b.
+        many: dict[str, Any] = {"action": "extend", "nargs": "+"} if value.is_list else {}
+        parser.add_argument(flag(name), dest=name, metavar=value.metavar, help=_help(field), **many)
 
 
 def kind(field: FieldInfo) -> Kind:
-    """Return what a field's flag takes."""
+    """Return the kind of value that a field's flag takes."""
     return _kind_of(field.annotation, field.metadata)
 
 
 def _help(field: FieldInfo) -> str:
     text, default = field.description or "", field.get_default()
+    # None, [] and booleans have no value to print: their descriptions state the default where it matters.
     if not (field.is_required() or default is None or default == [] or isinstance(default, bool)):
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list) else default})"
-    return text.replace("%", "%%")
+    return text.replace("%", "%%")  # argparse formats help texts with %
 
 
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "X", Path: "FILE"}
 
 
 def _kind_of(annotation: Any, marks: Sequence[Any] = (), is_list: bool = False) -> Kind:
-    """Return what values of a type look like; `marks` are what `Annotated` adds to it."""
+    """Return the kind of value that a type describes; `marks` is the metadata of its `Annotated`."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kind_of(parts[0], [*marks, *parts[1:]], is_list)

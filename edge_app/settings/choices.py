@@ -1,11 +1,11 @@
-"""What a setting may be, where it is one of a few words: each choice is spelled here and nowhere else."""
+"""Settings that accept a few fixed words or numbers; each choice is spelled here and nowhere else."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Rotation = Literal[0, 90, 180, 270]
-"""Degrees clockwise that a picture is turned."""
+"""Degrees clockwise by which a picture is turned."""
 
 Flip = Literal["none", "horizontal", "vertical"]
 """How a picture is mirrored before it is turned: "horizontal" swaps left and right, "vertical" top and bottom."""
@@ -14,22 +14,22 @@ RuntimeName = Literal["auto", "ai-edge-litert", "tflite-runtime"]
 """Package that runs a model; "auto" takes the first that is installed."""
 
 DelegateName = Literal["xnnpack", "none"]
-"""What runs a model's operators; "none" is the plain kernels."""
+"""What runs a model's operators; "none" means the plain kernels."""
 
 Preview = Literal["window", "none"]
-"""Where the pictures are shown."""
+"""Where pictures are shown."""
 
 LogWhen = Literal["every", "change", "periodic"]
-"""Which results are logged: every one, those that change the state or label (and a heartbeat), one every period."""
+"""Which results are logged: every one, changes of state or label (and a heartbeat), or one every period."""
 
 FrameKind = Literal["jpeg", "yuyv", "rgb"]
-"""What a camera delivers."""
+"""The format of a camera's frames."""
 
 Outlet = Literal["log", "preview"]
-"""What takes the results while a benchmark runs."""
+"""What receives the results during a benchmark."""
 
 EvaluatedPath = Literal["both", "direct", "camera", "camera-full"]
-"""How labelled pictures reach the model: as they are, through the camera path, or through it at full size."""
+"""How labelled pictures reach the model: unchanged, through the camera path, or through it at full size."""
 
 Device = Literal["auto", "cpu", "cuda"]
 """Where a network is trained."""

@@ -1,8 +1,8 @@
-"""From the words of the command line to checked settings: flags over environment over file over defaults.
+"""From the command line to checked settings: flags over environment over file over defaults.
 
-The parser of a command is made from the fields of its record: the name becomes the flag, the description its help, the
-type what a value is called. argparse cuts the line into words; pydantic checks them, so that every wrong value is
-reported, not only the first.
+A command's parser is made from the fields of its record: the name becomes the flag, the description its help text, the
+type the name of its value. argparse splits the line into flags and values; pydantic checks the values, because it
+reports every wrong one, not only the first.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from edge_app.system.masking import masked
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the table of commands.
+    """One row of the table of commands.
 
     Attributes:
-        record: of its settings, "run:Run" for the class Run in settings/flags/run.py; loaded when it is asked for.
-        function: that runs it, "run:run" for the one in commands/run.py; None if it only has commands of its own.
-        has_to_finish: it has something to finish or to undo when it is stopped; the others die of the signal.
+        record: its settings, "run:Run" for the class Run in settings/flags/run.py; imported only when needed.
+        function: runs it, "run:run" for the function in commands/run.py; None if it only has subcommands.
+        has_to_finish: a signal lets it finish or undo its work; it ends the other commands at once.
     """
 
     record: str
@@ -47,17 +47,17 @@ class Entry:
 
 
 Table = Mapping[str, Entry]
-"""The words of each command, "models show", and what is known of it; "" is edge-app itself."""
+"""Each command's row by its words, such as "models show"; "" is edge-app itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command line that has been read, its values not yet checked.
+    """A parsed command line whose values are not checked yet.
 
     Attributes:
-        words: of the command, "models show"; "" for edge-app itself.
-        record: of its settings.
-        given: what was typed, text by flag.
+        words: the command, such as "models show"; "" for edge-app itself.
+        record: the class of its settings.
+        given: the typed text by flag.
     """
 
     words: str
@@ -66,30 +66,30 @@ class Asked:
 
 
 def parse(arguments: Sequence[str], table: Table) -> Asked:
-    """Read the command line.
+    """Parse the command line.
 
     Args:
-        arguments: what followed the program's name.
+        arguments: the words after the program's name.
         table: all commands.
 
     Raises:
         SystemExit: with 0 after printing help.
-        UsageError: a command or flag does not exist, or lacks its value.
+        UsageError: a command or flag does not exist, or a flag lacks its value.
     """
     words, rest = _command(arguments, table)
     inner = _inner(words, table)
     if inner and rest and not rest[0].startswith("-"):
         raise UsageError.together([_no_command(rest[0], inner)], _help(words))
-    record = table[words].load()  # Only the asked-for command's: those of all take longer than loading the model.
+    record = table[words].load()  # Not every command's: loading all records takes longer than loading the model.
     parser = Parser(words, record)
     if inner and (not rest or {"-h", "--help"} & {*rest}):
         _list_commands(parser, {name: table[longer] for name, longer in inner.items()})
     try:
-        found, strange = parser.parse_known_args(_with_values(rest))
+        found, unexpected = parser.parse_known_args(_with_values(rest))
     except WrongLineError as wrong:
         raise UsageError(_public(str(wrong), arguments), _help(words)) from wrong
-    if strange:
-        raise UsageError.together(_unknown(strange, parser), _help(words))
+    if unexpected:
+        raise UsageError.together(_unknown(unexpected, parser), _help(words))
     if inner and not rest:
         parser.print_help()
         raise SystemExit(0)
@@ -97,16 +97,16 @@ def parse(arguments: Sequence[str], table: Table) -> Asked:
 
 
 def settle(asked: Asked) -> Any:
-    """Put flags over environment over file over defaults, and check the flags.
+    """Merge flags over environment over file over defaults, and check the flags.
 
     Returns:
-        The record of the command: an `asked.record`.
+        The command's settings, an instance of `asked.record`.
 
     Raises:
-        ConfigError: file or environment are wrong.
-        UsageError: a flag's value is wrong; all of them are named.
+        ConfigError: the file or the environment is wrong.
+        UsageError: flags have wrong values; the error names all of them.
     """
-    # Not by name alone: `train` has a rate, a size and threads too, and they mean something else there.
+    # Compare sections, not names: in `train`, rate, size and threads mean something else.
     shared = [name for name, section in SECTION_OF.items() if issubclass(asked.record, SECTIONS[section])]
     settings = {}
     if shared:
@@ -130,7 +130,7 @@ def _help(words: str) -> str:
 
 
 def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
-    """Return the longest command that the words begin with, and the words that are left."""
+    """Return the longest command at the beginning of the words, and the remaining words."""
     words, rest = "", [*arguments]
     while rest and rest[0] and f"{words} {rest[0]}".strip() in table:
         words = f"{words} {rest.pop(0)}".strip()
@@ -138,7 +138,7 @@ def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
 
 
 def _inner(words: str, table: Table) -> dict[str, str]:
-    """Return a command's own commands: the last word of each and all of its words."""
+    """Return a command's subcommands: the last word of each, and all of its words."""
     depth = len(words.split()) + 1
     return {
         longer.split()[-1]: longer
@@ -161,7 +161,7 @@ def _list_commands(parser: argparse.ArgumentParser, entries: Table) -> None:
 
 
 def _split(given: dict[str, Any], record: type[Record]) -> dict[str, Any]:
-    """Return the values, `--threads 1,2` as `--threads 1 2`: only names may have a comma in them."""
+    """Return the values with `--threads 1,2` split like `--threads 1 2`; a name may contain commas."""
     kinds = {field.alias or name: kind(field) for name, field in record.model_fields.items()}
     return {
         name: [part for word in value for part in word.split(",")]
@@ -171,11 +171,11 @@ def _split(given: dict[str, Any], record: type[Record]) -> dict[str, Any]:
     }
 
 
-def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[UsageError]:
-    """Say what is wrong with words that belong to no flag; those behind an unknown flag are probably its values."""
-    wrong = list(dict.fromkeys(word.partition("=")[0] for word in strange if word.startswith("-")))
+def _unknown(unexpected: Sequence[str], parser: argparse.ArgumentParser) -> list[UsageError]:
+    """Return an error for each unknown flag, whose values the other words may be; without one, for the first word."""
+    wrong = list(dict.fromkeys(word.partition("=")[0] for word in unexpected if word.startswith("-")))
     if not wrong:
-        return [UsageError(f"{_hidden(strange[0])!r} belongs to no flag", "leave it out, or write its flag before it")]
+        return [UsageError(f"unexpected word {_hidden(unexpected[0])!r}", "leave it out, or write its flag before it")]
     known = [name.removeprefix("--") for name in parser._option_string_actions if name.startswith("--")]
     found = []
     for word in wrong:
@@ -187,7 +187,7 @@ def _unknown(strange: Sequence[str], parser: argparse.ArgumentParser) -> list[Us
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
-    """Return the words, `--crop -5,0,10,10` as `--crop=-5,0,10,10`: argparse takes -5,0,10,10 for an unknown flag."""
+    """Return the words with `--crop -5,0,10,10` as `--crop=-5,0,10,10`: argparse takes -5,0,10,10 for a flag."""
     joined: list[str] = []
     for word in arguments:
         follows_flag = bool(joined) and joined[-1].startswith("--") and "=" not in joined[-1] and "--" not in joined
@@ -198,14 +198,14 @@ def _with_values(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-_NEGATIVE = re.compile(r"-\.?\d")  # No flag begins like a negative number.
-_NUMBER = re.compile(r"-(\d+|\d*\.\d+)")  # Argparse takes these for values by itself.
+_NEGATIVE = re.compile(r"-\.?\d")  # No flag looks like this.
+_NUMBER = re.compile(r"-(\d+|\d*\.\d+)")  # argparse already accepts these as values.
 
 
 def _public(message: str, arguments: Sequence[str]) -> str:
-    """Return a parser's message without the passwords in the words it quotes."""
+    """Return the parser's message with the passwords masked in the words that it quotes."""
     values = [word.partition("=")[2] if word.startswith("-") else word for word in arguments]
-    for value in sorted(values, key=len, reverse=True):
+    for value in sorted(values, key=len, reverse=True):  # A short word may be part of a longer one.
         public = _hidden(value)
         if public != value:
             message = message.replace(value, public).replace(repr(value)[1:-1], public)
@@ -213,9 +213,9 @@ def _public(message: str, arguments: Sequence[str]) -> str:
 
 
 def _hidden(word: str) -> str:
-    """Return a word of the command line without its password.
+    """Return a word of the command line with its password masked.
 
-    A password with a space in it is two words, and nothing but the @ behind the second gives it away.
+    An unquoted space splits a password into two words; only the @ after the second shows that it is part of one.
     """
     public = masked(word)
     return f"***{word[word.rindex('@') :]}" if public == word and "@" in word else public

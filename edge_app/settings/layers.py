@@ -1,4 +1,4 @@
-"""Where settings come from: defaults < TOML file < environment; `command_line` puts the flags on top."""
+"""Merges settings: defaults < TOML file < environment; `command_line` adds the flags on top."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edge_app.settings.sections import SECTION_OF, SECTIONS
 from edge_app.system.masking import masked_value
 
 PREFIX = "EDGE_APP_"
-# Variables of this prefix that are no settings: where the settings file is, and where tests and training find data.
+# Variables with this prefix that are not settings: the settings file, the data set, how a child reports errors.
 RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10", "EDGE_APP_ERRORS")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value and where it came from: "default", a file's name, or a variable's."""
+    """One value and its origin: "default", or the name of a file or a variable."""
 
     value: Any
     origin: str
@@ -30,18 +30,18 @@ class Setting:
 def load(
     file: Path | None = None, environment: Mapping[str, str] = os.environ, for_service: bool = False
 ) -> dict[str, Setting]:
-    """Read file and environment; report everything that is wrong with them at once.
+    """Read file and environment, and report all of their errors at once.
 
     Args:
-        file: the settings file; by default what `EDGE_APP_CONFIG` names, else the user's own if it exists.
-        environment: variables.
-        for_service: begin from a service's defaults.
+        file: the settings file; default: the file in `EDGE_APP_CONFIG`, else the user's own if it exists.
+        environment: the environment variables.
+        for_service: start from the defaults of a service.
 
     Returns:
-        Field name to setting, for every field of every section, defaults included.
+        Setting by field name, for every field of every section, defaults included.
 
     Raises:
-        ConfigError: one line for each thing that is wrong, with a suggestion where there is one.
+        ConfigError: one line for each error, with what to try.
     """
     path = file or _usual_file(environment)
     problems: list[ConfigError] = []
@@ -63,7 +63,7 @@ def _defaults() -> Iterator[tuple[str, Any]]:
 
 
 def _of_service(environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield what a service does otherwise: nobody looks, and a line a frame would wear an SD card out."""
+    """Yield the defaults that differ in a service: nobody watches, and one line a frame would wear out an SD card."""
     yield "preview", "none"
     yield "log_when", "change"
     if environment.get("LOGS_DIRECTORY"):  # systemd.exec(5)
@@ -77,13 +77,13 @@ def _usual_file(environment: Mapping[str, str]) -> Path | None:
     path = Path(home, "edge-app", "config.toml")
     try:
         return path if path.is_file() else None
-    except PermissionError:  # A home that is somebody else's, as of a user made for a service, holds no settings.
+    except PermissionError:  # HOME may belong to another user, as it can in a service.
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """A value as it was written, and how a message names the place."""
+    """An unchecked value, its origin, and its place as a message names it."""
 
     value: Any
     origin: str
@@ -91,12 +91,14 @@ class _Raw:
 
 
 def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
-    import tomllib  # where there is a file
+    import tomllib  # Most runs have no file, and start faster without it.
 
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        problems.append(ConfigError(f"{path}: cannot be read: {error.strerror}", "let this user read it"))
+        problems.append(
+            ConfigError(f"{path}: cannot be read: {error.strerror}", "give this user permission to read it")
+        )
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(ConfigError(f"{path}: not TOML: {one_line(error)}", "see toml.io for its rules"))
@@ -118,7 +120,7 @@ def _unknown_table(path: Path, name: str) -> ConfigError:
     if name in SECTIONS:
         return ConfigError(f"{path}: {name!r} is a section, not a value", f"write [{name}] and its keys below")
     if name in SECTION_OF:
-        return ConfigError(f"{path}: {name!r} stands outside its section", f"write it below [{SECTION_OF[name]}]")
+        return ConfigError(f"{path}: {name!r} is outside its section", f"write it below [{SECTION_OF[name]}]")
     close = closest(name, SECTIONS)
     remedy = f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}"
     return ConfigError(f"{path}: unknown section [{name}]", remedy)
@@ -126,9 +128,7 @@ def _unknown_table(path: Path, name: str) -> ConfigError:
 
 def _unknown_key(path: Path, table: str, key: str) -> ConfigError:
     if key in SECTION_OF:
-        return ConfigError(
-            f"{path}: [{table}] {key} stands in the wrong section", f"write it below [{SECTION_OF[key]}]"
-        )
+        return ConfigError(f"{path}: [{table}] {key} is in the wrong section", f"write it below [{SECTION_OF[key]}]")
     close = closest(key, SECTIONS[table].model_fields) or closest(key, SECTION_OF)
     known = f"known: {_listed(SECTIONS[table].model_fields)}"
     remedy = f"did you mean [{SECTION_OF[close]}] {close}?" if close else known
@@ -156,12 +156,12 @@ def _from_environment(environment: Mapping[str, str], problems: list[ConfigError
 
 
 def _checked(raw: dict[str, _Raw], problems: list[ConfigError]) -> dict[str, Setting]:
-    """Validate values one section at a time; what is wrong goes to `problems`, the rest is returned."""
+    """Validate values section by section; append errors to `problems` and return the valid sections."""
     good: dict[str, Setting] = {}
     for section in SECTIONS.values():
         mine = {name: entry for name, entry in raw.items() if name in section.model_fields}
         if not mine:
-            continue  # most of the time; building what checks a section costs more than the rest of this module
+            continue  # Building a validator that nothing needs costs more than the rest of this module.
         try:
             checked = section.model_validate({name: entry.value for name, entry in mine.items()})
         except ValidationError as error:
@@ -177,6 +177,6 @@ def _refused(place: str, detail: Mapping[str, Any]) -> ConfigError:
 
 
 def explain(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """Return one of pydantic's errors as what was written, masked, and what is allowed."""
+    """Return one of pydantic's errors as two texts: the wrong value, masked, and what is allowed."""
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"{masked_value(detail['input'])!r} is wrong", message

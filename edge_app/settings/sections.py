@@ -1,4 +1,4 @@
-"""Settings: each spelled once, as a field of one of five sections."""
+"""Every setting, declared once, as a field of one of five sections."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edge_app.settings.values import CropValue, RangeValue, RotationValue, Shown
 
 
 class Record(BaseModel):
-    """Base of the sections and of every command's settings: nothing changes them once they are checked."""
+    """Base of the sections and of every command's settings; immutable once checked."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
         populate_by_name=True,
-        defer_build=True,  # of a dozen commands one is used
+        defer_build=True,  # A run uses one record of a dozen.
     )
 
 
@@ -33,25 +33,28 @@ class CameraOptions(Record):
         "a folder of pictures, synthetic[:rgb|yuyv|jpeg,free,seed=N]",
     )
     size: SizeValue | None = Field(
-        None, description="asked of the camera; default: the smallest that serves the model and the viewer"
+        None,
+        description="size to request from the camera; default: the smallest that serves model and preview",
     )
-    fps: float | None = Field(None, gt=0, le=1000, description="frames a second asked of the camera; default: 30")
+    fps: float | None = Field(
+        None, gt=0, le=1000, description="frames a second to request from the camera; default: 30"
+    )
     rotate: RotationValue = Field(0, description="degrees clockwise to turn the picture: 0, 90, 180 or 270")
     flip: Flip = Field("none", description="mirror the picture before turning it")
     crop: CropValue = Field(
-        Crop(), description="part the model sees: center, fit (all, grey bars), squash (all, distorted) or X,Y,W,H"
+        Crop(), description="part that the model sees: center, fit (all, grey bars), squash (all, distorted) or X,Y,W,H"
     )
-    realtime: bool = Field(False, description="play a video file at its own pace, dropping what comes too late")
-    rate: float | None = Field(None, gt=0, description="at most so many classifications a second")
+    realtime: bool = Field(False, description="play a video file at its own pace, dropping late frames")
+    rate: float | None = Field(None, gt=0, description="maximum number of classifications a second")
 
 
 class ModelOptions(Record):
-    """What classifies, and how it runs."""
+    """The model and how it runs."""
 
     model: str = Field("cifar10-base", description="name of a shipped model ('edge-app models list') or a .tflite file")
-    labels: Path | None = Field(None, description="labels, one a line, for a model without a card")
+    labels: Path | None = Field(None, description="file of labels, one a line, for a model without a card")
     input_range: RangeValue | None = Field(
-        None, description="real values that pixels 0 and 255 become, for a model without a card"
+        None, description="real values of pixels 0 and 255, for a model without a card"
     )
     runtime: RuntimeName = Field("auto", description="package that runs the model")
     delegate: DelegateName = Field("xnnpack", description="none runs the plain kernels, for comparison")
@@ -60,45 +63,50 @@ class ModelOptions(Record):
 
 
 class DecisionOptions(Record):
-    """When a label is named."""
+    """When a label is shown, and when "unknown"."""
 
     enter: float | None = Field(
-        None, ge=0, le=1, description="probability at which a label is named; default: the model card's"
+        None, ge=0, le=1, description="probability from which a label is shown; default: the model card's"
     )
     leave: float | None = Field(
-        None, ge=0, le=1, description="probability below which it is no longer named; default: the model card's"
+        None, ge=0, le=1, description="probability below which the label is dropped again; default: the model card's"
     )
-    smoothing: float = Field(0.5, ge=0, le=60, description="time constant of the average over frames, seconds; 0: none")
+    smoothing: float = Field(
+        0.5, ge=0, le=60, description="time constant of the average over frames, seconds; 0 averages nothing"
+    )
 
 
 class OutputOptions(Record):
     """Where results go."""
 
-    preview: Preview = Field("window", description="show the picture, where there is a display")
+    preview: Preview = Field("window", description="where to show the picture; window needs a display")
     log: str | None = Field(None, min_length=1, description="write results as JSON lines to this file; - is stdout")
     log_when: LogWhen = Field("every", description="which results are logged")
     log_period: float = Field(
-        60, gt=0, description="seconds between two lines of 'periodic', and heartbeat of 'change'"
+        60, gt=0, description="seconds between lines with 'periodic', and between heartbeats with 'change'"
     )
     log_max_mb: float = Field(16, gt=0, description="size at which the log is rotated, MiB")
     log_max_days: float | None = Field(
-        None, gt=0, description="days after which it is, counted from the first line of this run; default: never"
+        None,
+        gt=0,
+        description="days after which the log is rotated, counted from this run's first line; default: never",
     )
     log_sync: float = Field(
-        5, ge=0, le=3600, description="seconds of results a power cut may cost; 0 leaves it to the system"
+        5,
+        ge=0,
+        le=3600,
+        description="seconds between syncs to disk, the most a power cut loses; 0 leaves it to the system",
     )
-    log_keep: int = Field(3, ge=0, le=1000, description="rotated logs that are kept")
+    log_keep: int = Field(3, ge=0, le=1000, description="number of rotated logs to keep")
     sink: list[Annotated[str, Shown("NAME[:ARGUMENT]")]] = Field(
         [], description="another sink; may be given more than once"
     )
 
 
 class ServiceOptions(Record):
-    """What keeps a service healthy."""
+    """Limits that keep a service healthy."""
 
-    memory_max: float = Field(
-        512, gt=0, description="MiB of memory above which a service ends, for systemd to start it anew"
-    )
+    memory_max: float = Field(512, gt=0, description="memory above which a service ends and systemd restarts it, MiB")
 
 
 class Settings(ServiceOptions, OutputOptions, DecisionOptions, ModelOptions, CameraOptions):

@@ -1,6 +1,6 @@
-"""Settings that are more than a word or a number: crop, size, input range. One parser each, and what the help calls it.
+"""Parsers of the settings that are more than a word or a number: crop, size, input range.
 
-The settings file may give as a list of numbers what a flag writes as one text.
+Each accepts a flag's text, and the list of numbers that the settings file may hold instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the help calls a value, where its type does not tell."""
+    """A value's name in the help, for types that have no obvious one."""
 
     metavar: str
 
@@ -28,7 +28,7 @@ def crop(value: object) -> Crop:
     """Read `center`, `fit`, `squash` or `X,Y,W,H` in pixels.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the value has none of these forms, or the box is negative or empty.
     """
     if isinstance(value, Crop):
         return value
@@ -50,7 +50,7 @@ def size(value: object) -> Size:
     """Read `WIDTHxHEIGHT` in pixels.
 
     Raises:
-        ValueError: it is not of that form, or a side is 0.
+        ValueError: the value has another form, or a side is 0.
     """
     if isinstance(value, Size):
         return value
@@ -64,7 +64,7 @@ def input_range(value: object) -> InputRange:
     """Read `LOW,HIGH`.
 
     Raises:
-        ValueError: it is not of that form, or no range.
+        ValueError: the value has another form, is not finite, or LOW is not below HIGH.
     """
     if isinstance(value, InputRange):
         return value
@@ -80,7 +80,7 @@ def input_range(value: object) -> InputRange:
 
 
 def _joined(value: object, separator: str) -> str:
-    """Return a value as a flag would write it."""
+    """Return a value as a flag's text."""
     return separator.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -91,7 +91,7 @@ def _distinct(values: list[T]) -> list[T]:
 CropValue = Annotated[Crop, PlainValidator(crop), Shown("PART")]
 SizeValue = Annotated[Size, PlainValidator(size), Shown("WIDTHxHEIGHT")]
 RangeValue = Annotated[InputRange, PlainValidator(input_range), Shown("LOW,HIGH")]
-# Choices are compared as they are, and what was typed is text.
+# pydantic compares a Literal without converting, and flags and variables are text.
 RotationValue = Annotated[Rotation, BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)]
 DISTINCT = AfterValidator(_distinct)
-"""Of a list: what is given twice counts once."""
+"""Drops repeated values of a list."""

@@ -43,8 +43,8 @@ def test_an_unknown_section_hides_nothing_below_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[camera]\nlog = 'x'\n", "[camera] log stands in the wrong section; write it below [output]"),
-        ("source = 'webcam'\n", "'source' stands outside its section; write it below [camera]"),
+        ("[camera]\nlog = 'x'\n", "[camera] log is in the wrong section; write it below [output]"),
+        ("source = 'webcam'\n", "'source' is outside its section; write it below [camera]"),
         ("camera = 3\n", "'camera' is a section, not a value; write [camera] and its keys below"),
         ("[zzz]\n", "unknown section [zzz]; known: camera, model, decision, output, service"),
         ("[decision]\nqqqq = 1\n", "unknown key [decision] qqqq; known: enter, leave, smoothing"),

@@ -1,7 +1,7 @@
-"""The grammar of the command line: each command is a record, its fields the flags, its docstring the help.
+"""The commands as records: a record's fields are the flags, its docstring is the help.
 
-Which record belongs to which command is said by the table in `edge_app.commands`. A record's first line is what the
-list of commands shows.
+The table in `edge_app.commands` assigns records to commands. The first line of a record's docstring is the summary in
+the list of commands.
 """
 
 from __future__ import annotations

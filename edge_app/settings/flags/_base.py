@@ -1,4 +1,4 @@
-"""What all commands have in common."""
+"""Base records of the commands."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from edge_app.settings.sections import Record
 
 @dataclass(frozen=True, slots=True)
 class Positional:
-    """Marks a field that is a word by itself and no flag."""
+    """Marks a field as a positional argument instead of a flag."""
 
 
 class Group(Record):
-    """What has commands of its own."""
+    """A command that only has subcommands."""
 
 
 class Command(Record):
-    """What every command takes."""
+    """The flags of every command."""
 
-    verbose: bool = Field(False, description="say more on stderr")
+    verbose: bool = Field(False, description="print more messages on stderr")
 
 
 class Configured(Command):
-    """What those take that read settings."""
+    """The flags of commands that read settings."""
 
     config: Path | None = Field(
         None, description="settings file; default: $EDGE_APP_CONFIG, else ~/.config/edge-app/config.toml"

@@ -23,17 +23,17 @@ ONLY_FRAMES = (
     "plot",
     "compare",
 )
-"""Flags that --single-stream has no use for."""
+"""Flags that --single-stream does not use."""
 
 
 class Bench(Command):
-    """Measure what a frame costs, stage by stage: prepared frames go through the pipeline as fast as it takes them.
+    """Measure what a frame costs, stage by stage: prepared frames go through the pipeline at full speed.
 
-    Several models, numbers of threads, delegates or sizes take turns, and so does the classic loop (decode all of it,
-    crop, shrink, invoke), beside which the processor time of a frame stands, and beside decoding the entropy code
-    alone, which no loop can avoid. With --source a camera is measured instead, at its own pace. Where the board was
-    slowed down, the machine was busy or the clock may have changed, the figures are called doubtful ("valid" is false
-    in the JSON), and --compare gives no verdict on them. Needs no settings file, and reads none.
+    Several models, numbers of threads, delegates or sizes take turns. So does the classic loop (decode all, crop,
+    shrink, invoke): the report compares the CPU time of a frame with that loop, and with entropy decoding alone, which
+    no loop can avoid. --source measures a camera instead, at its own pace. Figures are doubtful ("valid" is false in
+    the JSON) if the board was throttled, the machine was busy or its clock may have changed; --compare then gives no
+    verdict. This command does not read the settings file.
 
     Examples:
       edge-app bench
@@ -44,34 +44,37 @@ class Bench(Command):
       edge-app bench --single-stream --data ../shared/cifar10 --model cifar10-nano
     """
 
-    model: Annotated[list[str], DISTINCT] = Field(["cifar10-base"], description="names or .tflite files")
-    labels: Path | None = Field(None, description="labels, one a line, for models without a card")
+    model: Annotated[list[str], DISTINCT] = Field(
+        ["cifar10-base"], description="names of shipped models, or .tflite files"
+    )
+    labels: Path | None = Field(None, description="file of labels, one a line, for models without a card")
     threads: Annotated[list[Annotated[int, Field(ge=1, le=64)]], DISTINCT] = Field(
         [1], description="numbers of threads of the runtime"
     )
     delegate: Annotated[list[DelegateName], DISTINCT] = Field(["xnnpack"], description="xnnpack, none, or both")
-    runtime: RuntimeName = Field("auto", description="package of the runtime")
+    runtime: RuntimeName = Field("auto", description="package that runs the model")
     source: str | None = Field(
-        None, description="measure on a camera, a video or whatever else 'run' takes; default: on prepared frames"
+        None, description="measure a camera, a video or any other source of 'run'; default: prepared frames"
     )
     pictures: Annotated[Path, Shown("FOLDER")] | None = Field(
         None, description="folder of photographs to measure on; default: drawn scenes"
     )
-    kind: FrameKind = Field("jpeg", description="what the camera delivers")
+    kind: FrameKind = Field("jpeg", description="format of the frames")
     size: Annotated[list[SizeValue], DISTINCT] = Field(
         [], description="sizes of the frames; default: 640x480, or the source's"
     )
     sink: list[Outlet] = Field(
-        [], description="take the results too: log writes each of them, preview draws as for a window; default: nothing"
+        [], description="also measure output: log writes every result, preview draws every picture; default: neither"
     )
-    frames: int = Field(600, ge=1, description="frames of each repetition")
-    repetitions: int = Field(3, ge=1, description="of each configuration")
-    against_classic: bool = Field(False, description="measure the classic loop on the same frames too")
+    frames: int = Field(600, ge=1, description="frames in each repetition")
+    repetitions: int = Field(3, ge=1, description="repetitions of each configuration")
+    against_classic: bool = Field(False, description="also measure the classic loop on the same frames")
     json_: str | None = Field(None, alias="json", description="write the figures as JSON to this file; - is stdout")
-    plot: Path | None = Field(None, description="draw percentiles and stages into this .png, .svg, .pdf or .html")
-    compare: Path | None = Field(None, description="an older --json file to compare with")
+    plot: Path | None = Field(None, description="plot percentiles and stages to this .png, .svg, .pdf or .html file")
+    compare: Path | None = Field(None, description="earlier --json file to compare with")
     single_stream: bool = Field(
-        False, description="single inferences over labelled pictures instead: their 90th percentile, and the accuracy"
+        False,
+        description="measure single inferences on labelled pictures instead: 90th percentile of latency, and accuracy",
     )
     data: Annotated[Path, Shown("PATH")] | None = Field(
         None, description="pictures of --single-stream, as for 'evaluate'; default: CIFAR-10's test pictures"

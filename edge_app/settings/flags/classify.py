@@ -15,8 +15,8 @@ from edge_app.settings.values import CropValue
 class Classify(Configured, DecisionOptions, ModelOptions):
     """Classify pictures and exit: one line each with name, label and confidence.
 
-    Files are read by their content; folders are searched for pictures, those below them included; `-` reads names from
-    stdin, one a line. A picture that cannot be read is named on stderr and left out. Exit code 1 if none could be read.
+    A file's content decides its format. Folders are searched with all their subfolders; `-` reads names from stdin, one
+    a line. A picture that cannot be read is named on stderr and skipped. The exit code is 1 if none could be read.
 
     Examples:
       edge-app classify cat.jpg
@@ -25,7 +25,7 @@ class Classify(Configured, DecisionOptions, ModelOptions):
     """
 
     pictures: Annotated[list[str], Positional()] = Field(
-        min_length=1, description="files and folders; - is a list on stdin"
+        min_length=1, description="files and folders; - reads their names from stdin"
     )
     crop: CropValue = Field(Crop(), description=CameraOptions.model_fields["crop"].description)
-    json_: bool = Field(False, alias="json", description="write JSON lines, as `run --log -` does (docs/results.md)")
+    json_: bool = Field(False, alias="json", description="write JSON lines like `run --log -` (docs/results.md)")

@@ -8,7 +8,7 @@ from edge_app.settings.flags._base import Configured
 
 
 class Config(Configured):
-    """Print the effective settings, passwords masked, and where each value came from.
+    """Print the effective settings, with passwords masked, and where each value came from.
 
     Examples:
       edge-app config
@@ -16,4 +16,4 @@ class Config(Configured):
       edge-app config --service --config /etc/edge-app/config.toml
     """
 
-    service: bool = Field(False, description="begin from the defaults of 'run --service'")
+    service: bool = Field(False, description="start from the defaults of 'run --service'")

@@ -8,9 +8,9 @@ from edge_app.settings.flags._base import Configured
 
 
 class Doctor(Configured):
-    """Examine settings, libraries, model, delegate, camera and board; say what is wrong and what to do.
+    """Check settings, libraries, model, delegate, camera and board; report what is wrong and what to do.
 
-    Exit code 0 if there is no problem, 1 if there is one. Nothing is changed; the camera is opened for one picture.
+    The exit code is 0 without problems, else 1. Nothing is changed; the camera is opened for one picture.
 
     Examples:
       edge-app doctor
@@ -18,5 +18,5 @@ class Doctor(Configured):
       edge-app doctor --json - | jq '.findings[] | select(.state == "problem")'
     """
 
-    service: bool = Field(False, description="begin from the defaults of 'run --service'")
+    service: bool = Field(False, description="start from the defaults of 'run --service'")
     json_: str | None = Field(None, alias="json", description="write the findings as JSON to this file; - is stdout")

@@ -14,11 +14,11 @@ from edge_app.settings.values import Shown
 
 
 class Evaluate(Configured, sections.ModelOptions):
-    """Measure a model on labelled pictures: as they are, degraded, and through the camera path.
+    """Measure a model's accuracy on labelled pictures: unchanged, degraded, and through the camera path.
 
     The pictures are CIFAR-10's 10,000 test pictures, or your own in folders named by label. The camera path enlarges
-    each into a 640x480 frame with noise, encodes it as JPEG and sends it through a source and the pipeline, so that
-    no preprocessing mistake can hide. Degraded: JPEG quality 75 (4:2:0), noise of sigma 12, blur of sigma 1, exposure
+    each into a 640x480 frame with noise, encodes it as JPEG and sends it through a source and the pipeline, which
+    exposes preprocessing mistakes. Degradations: JPEG quality 75 (4:2:0), noise of sigma 12, blur of sigma 1, exposure
     40 % up and down, warm and cold casts.
 
     Examples:
@@ -34,9 +34,9 @@ class Evaluate(Configured, sections.ModelOptions):
         "default: $EDGE_APP_CIFAR10, else CIFAR-10 is downloaded",
     )
     path: EvaluatedPath = Field(
-        "both", description="which path; camera-full decodes every frame at full size, for comparison"
+        "both", description="which path to measure; camera-full decodes every frame at full size, for comparison"
     )
-    degraded: bool = Field(True, description="leave the degraded pictures out, which take seven more passes")
-    limit: int | None = Field(None, gt=0, description="only the first so many pictures")
+    degraded: bool = Field(True, description="leave out the degraded pictures, which take seven more passes")
+    limit: int | None = Field(None, gt=0, description="use only this many pictures, the first ones")
     json_: str | None = Field(None, alias="json", description="write the figures as JSON to this file; - is stdout")
-    html: Path | None = Field(None, description="write one page with plots and the worst mistakes; needs matplotlib")
+    html: Path | None = Field(None, description="write a page with plots and the worst mistakes; needs matplotlib")

@@ -19,7 +19,7 @@ class ModelsList(Command):
 
 
 class ModelsShow(Configured, sections.ModelOptions):
-    """Print a model's card, and how much of it the delegate runs here.
+    """Print a model's card, and how much of the model the delegate runs on this machine.
 
     Examples:
       edge-app models show cifar10-lecture
@@ -28,7 +28,7 @@ class ModelsShow(Configured, sections.ModelOptions):
 
     model: Annotated[str, Positional()] = Field(description="name of a shipped model, or a .tflite file")
     json_: str | None = Field(
-        None, alias="json", description="write the card and the facts as JSON to this file; - is stdout"
+        None, alias="json", description="write the card and these facts as JSON to this file; - is stdout"
     )
 
 

@@ -9,7 +9,7 @@ from edge_app.settings.flags._base import Configured
 
 
 class Run(Configured, sections.Settings):
-    """Capture, classify, show or log until stopped.
+    """Capture and classify frames, and show or log the results, until stopped.
 
     Examples:
       edge-app run                                    first camera found, preview where there is a display
@@ -18,10 +18,10 @@ class Run(Configured, sections.Settings):
       edge-app run --source synthetic --frames 200 --log out.jsonl
     """
 
-    frames: int | None = Field(None, gt=0, description="end after so many classifications")
-    duration: float | None = Field(None, gt=0, description="end after so many seconds")
+    frames: int | None = Field(None, gt=0, description="end after this many classifications")
+    duration: float | None = Field(None, gt=0, description="end after this many seconds")
     service: bool = Field(
         False,
-        description="as systemd starts it: wait for the camera for ever, log changes, refuse models without a card, "
-        "read settings and model again on SIGHUP",
+        description="run under systemd: wait indefinitely for the camera, log changes, refuse models without a card, "
+        "reload settings and model on SIGHUP",
     )

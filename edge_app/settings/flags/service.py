@@ -12,12 +12,12 @@ from edge_app.settings.values import Shown
 
 
 class ServiceInstall(Command):
-    """Install edge-app as a systemd service, start it and see that it runs.
+    """Install edge-app as a systemd service, start it and check that it runs.
 
-    Builds an environment of its own in /opt/edge-app (on a Raspberry Pi one that sees apt's picamera2 and OpenCV),
-    writes an example configuration to /etc/edge-app/config.toml unless there is one, installs the unit, enables and
-    starts it. Installing again brings a newer edge-app in; what runs is replaced only when the new one has proved
-    itself. An installation that fails or is interrupted is undone.
+    Builds a separate environment in /opt/edge-app (on a Raspberry Pi with access to apt's picamera2 and OpenCV), writes
+    an example configuration to /etc/edge-app/config.toml unless one exists, installs the unit, enables and starts it.
+    Installing again upgrades edge-app; the new version replaces the running one only after its models and self-test
+    have run. An installation that fails or is interrupted is undone.
 
     Examples:
       sudo .venv/bin/edge-app service install
@@ -26,29 +26,31 @@ class ServiceInstall(Command):
     """
 
     from_: Annotated[Path, Shown("PATH")] | None = Field(
-        None, alias="from", description="checkout or wheel of edge-app; default: what this one was installed from"
+        None,
+        alias="from",
+        description="checkout or wheel of edge-app; default: the one that this edge-app was installed from",
     )
     wheels: Annotated[Path, Shown("FOLDER")] | None = Field(
-        None, description="folder of wheels to install everything from, without a network"
+        None, description="install everything from this folder of wheels, without a network"
     )
-    network: bool = Field(False, description="open the sandbox for this machine and local networks")
+    network: bool = Field(False, description="let the service reach this machine and local networks")
 
 
 class ServiceUninstall(Command):
-    """Stop and remove the service; its settings and logs stay.
+    """Stop and remove the service, but keep its settings and logs.
 
-    Only what 'service install' made is removed: your own files in /etc/edge-app and /opt stay, with --purge too.
+    Only what 'service install' made is removed: your own files in /etc/edge-app and /opt stay, even with --purge.
 
     Examples:
       sudo edge-app service uninstall
       sudo edge-app service uninstall --purge
     """
 
-    purge: bool = Field(False, description="remove /etc/edge-app/config.toml and the logs as well")
+    purge: bool = Field(False, description="also remove /etc/edge-app/config.toml and the logs")
 
 
 class ServiceStatus(Command):
-    """Say in words how the service is doing; exit code 0 if it runs, 1 if not, 3 if it is not installed.
+    """Report the state of the service; the exit code is 0 if it runs, 1 if not, 3 if it is not installed.
 
     Examples:
       edge-app service status
@@ -56,7 +58,7 @@ class ServiceStatus(Command):
 
 
 class Service(Group):
-    """Install, uninstall or look at the systemd service.
+    """Install, uninstall or inspect the systemd service.
 
     Examples:
       sudo .venv/bin/edge-app service install

@@ -13,16 +13,16 @@ from edge_app.settings.values import Shown
 
 
 class Train(Command):
-    """Train a network on labelled pictures, quantise it to int8, measure it, write it with its card.
+    """Train a network on labelled pictures, quantise it to int8, measure it, and write it with its card.
 
-    Broken off, by Ctrl-C or a power cut, the same command goes on after the last finished epoch, and ends with the
-    same file. Recipes: base (the default), nano (small and quick), lecture, lecture-dense. Writes NAME.tflite (what
-    runs), NAME.json (its card), NAME.safetensors (float weights, to go on from).
+    After an interruption (Ctrl-C, a power cut) the same command resumes after the last finished epoch and produces the
+    same file. Recipes: base (the default), nano (small and quick), lecture, lecture-dense. Writes NAME.tflite (the
+    model), NAME.json (its card) and NAME.safetensors (float weights for further training).
 
     Examples:
       edge-app train --recipe nano --data ../shared/cifar10
       edge-app train --data pictures/fruit --size 96                a folder train/LABEL/*.jpg
-      edge-app train --data pictures/fruit --from cifar10-base      fine-tune: a few pictures do
+      edge-app train --data pictures/fruit --from cifar10-base      fine-tune: a few pictures suffice
       edge-app run --model trained/fruit-base.tflite
     """
 
@@ -33,7 +33,7 @@ class Train(Command):
         "default: $EDGE_APP_CIFAR10, else CIFAR-10 is downloaded",
     )
     out: Annotated[Path, Shown("FOLDER")] = Field(
-        Path("trained"), description="folder for what is made, and for the checkpoint"
+        Path("trained"), description="folder for the model and the checkpoint"
     )
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$", description="name of the model; default: DATA-RECIPE")
     epochs: int | None = Field(None, gt=0, description="passes over the training pictures; default: the recipe's")
@@ -42,12 +42,12 @@ class Train(Command):
         None, ge=32, le=512, description="side of the model's input, pixels; default: 32, or that of --from"
     )
     from_: Annotated[str, Shown("PATH")] | None = Field(
-        None, alias="from", description="go on from a shipped model's weights, or from a .safetensors file"
+        None, alias="from", description="start from a shipped model's weights, or from a .safetensors file"
     )
     rate: float | None = Field(
-        None, gt=0, le=10, description="share of the recipe's learning rates; default: 1, or 0.2 with --from"
+        None, gt=0, le=10, description="factor on the recipe's learning rates; default: 1, or 0.2 with --from"
     )
     device: Device = Field("auto", description="where to train")
-    threads: int | None = Field(None, ge=1, description="threads of the CPU; default: one for each core")
-    restart: bool = Field(False, description="begin anew, whatever was broken off before")
-    reference: list[Path] = Field([], description=".tflite file whose latency the card compares; may be repeated")
+    threads: int | None = Field(None, ge=1, description="number of CPU threads; default: one for each core")
+    restart: bool = Field(False, description="start again, ignoring the checkpoint of an interrupted training")
+    reference: list[Path] = Field([], description=".tflite file to compare latency with on the card; may be repeated")
