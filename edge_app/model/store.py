@@ -96,7 +96,7 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
     else:
         if card.file.sha256 != sha256:
             raise ModelRefused(
-                f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+                f"{path} is not the file its card describes (SHA-256 differs): damaged or swapped", _COPY_AGAIN
             )
         name, labels = card.name, tuple(card.labels)
     return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
@@ -125,7 +125,7 @@ def check_weights(path: Path, card: Card) -> bool:
         ) from error
     if found != card.weights.sha256:
         raise ModelRefused(
-            f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+            f"{path} is not the file its card describes (SHA-256 differs): damaged or swapped", _COPY_AGAIN
         )
     return True
 
