@@ -131,7 +131,7 @@ def test_bytes_without_a_boundary_do_not_fill_the_memory(http_camera: HttpCamera
     """A server that sends anything but parts is given up after 64 kB of headers or 16 MB of part."""
     camera = Stream(Request(argument=http_camera.url("/endless")))
     camera.open()
-    with pytest.raises(CameraLost, match="something else than MJPEG"):
+    with pytest.raises(CameraLost, match="something other than MJPEG"):
         camera.read()
     camera.close()
     parser = _multipart.Multipart("frame")

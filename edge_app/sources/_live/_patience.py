@@ -92,7 +92,7 @@ class Patience:
     def next_delay_s(self) -> float | None:
         """Count one attempt and return the seconds to wait before it; None if there were too many.
 
-        Only a picture resets the count, so a camera that opens but delivers nothing is also retried less and less often.
+        Only a picture resets the count, so a camera that opens but delivers nothing is retried ever less often too.
         """
         with self._lock:
             if self._attempts is not None and self._failures >= self._attempts:
@@ -113,7 +113,7 @@ class Patience:
             return min(max(OUTAGE_PERIOD_S, 2.5 * self._interval_s), STALE_S)
 
     def is_outage(self, told_s: float, silence_s: float, now_s: float) -> bool:
-        """Return whether `silence_s` have passed since the last picture and since the last item yielded, at `told_s`."""
+        """Return whether `silence_s` have passed since the last picture and since the last yield, at `told_s`."""
         with self._lock:
             return now_s - max(told_s, self._good_s) >= silence_s
 
