@@ -188,7 +188,7 @@ def film(path: Path, frames: int, fps: float) -> bytes:
         ("/nothing", "not found (404)"),
         ("/page", "not a stream but text/html"),
         ("/png", "not a stream but image/png"),
-        ("/noise", "no video that can be decoded"),
+        ("/noise", "no decodable video"),
         ("/login", "wants a login (401)"),
         ("/silent", "timed out"),
     ],
@@ -224,7 +224,7 @@ def test_an_unknown_host_and_a_wrong_protocol_are_named(http_camera: HttpCamera)
 @pytest.mark.parametrize("url", ["http://", "rtsp://host:port/", "http://[::1/", "http://host/a b", "stream:cam"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """A malformed address is a SourceError, not a traceback."""
-    with pytest.raises(SourceError, match="no address of a stream"):
+    with pytest.raises(SourceError, match="not the address of a stream"):
         sources.connect(url, Request())
 
 
