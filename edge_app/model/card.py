@@ -105,14 +105,16 @@ class Golden(_Part):
 
 
 class Card(_Part):
-    """A model's card, stored in the same folder as NAME.json; written by the training, never by hand."""
+    """A model's card, stored as NAME.json in the model's folder; written by the training, never by hand."""
 
     schema_version: Literal[1] = 1
     name: str
     description: str
     license: str
     file: FileFacts
-    weights: FileFacts | None = Field(None, description="the float weights, for 'edge-app train --from'")
+    weights: FileFacts | None = Field(
+        None, description="the float weights, in the same folder; 'edge-app train --from'"
+    )
     input: InputFacts
     output: Literal["logits", "probabilities"]
     labels: list[str] = Field(min_length=2)

@@ -231,7 +231,7 @@ class SyntheticCamera(Camera):
 
 
 def to_yuyv(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Convert RGB to YUYV, (H, W, 2): luma for each pixel, chroma for each horizontal pair. Inverse of `BT601.matrix`."""
+    """Convert RGB to YUYV, (H, W, 2): luma per pixel, chroma per horizontal pair; the inverse of `BT601.matrix`."""
     yuv = cv2.transform(pixels, _RGB_TO_YUV)
     # Halving the width by linear interpolation averages pairs, four times as fast as area averaging.
     pairs = cv2.resize(yuv, (pixels.shape[1] // 2, pixels.shape[0]), interpolation=cv2.INTER_LINEAR)

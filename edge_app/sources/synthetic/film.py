@@ -232,7 +232,7 @@ def _shuffled(seed: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _scene(label: str, seed: int, number: int, size_px: tuple[int, int]) -> Scene:
-    """Build a scene once for all its frames, which makes frames cheap. The cache is small: cameras only move forward."""
+    """Build a scene once for all its frames, which makes frames cheap. Cameras only go forward: a small cache does."""
     return build(label, np.random.default_rng((seed, number)), size_px)
 
 
