@@ -1,4 +1,4 @@
-"""Frames a second, latencies and the stages of the recent past. The caller brings the clock."""
+"""Recent frame rate, latencies and stage durations. The caller supplies the clock."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import numpy.typing as npt
 FPS_WINDOW_S = 2.0
 LATENCY_WINDOW = 512
 STAGES_WINDOW_S = 60.0
-RANKS = (50, 90, 99, 100)  # percentiles that are told of stages and latencies; the last is the slowest
+RANKS = (50, 90, 99, 100)  # percentiles reported for stages and latencies; 100 is the slowest frame
 
 Lap: TypeAlias = Callable[[str], None]
-"""Told at the end of each stage of a frame by its name."""
+"""Called with the name of a stage when a frame completes it."""
 
-# In the order in which a frame passes them: from the camera's time stamp to the loop; JPEG or YUV to pixels, as far as
-# needed; crop and area average to the patch; patch to tensor; the network; probabilities and verdict; sinks that show
-# the picture; all others.
+# In the order of processing: from the camera's time stamp to the loop; JPEG or YUV to as many pixels as needed; crop
+# and area average to the patch; patch to tensor; the network; probabilities and verdict; sinks that show the picture;
+# all other sinks.
 STAGES = ("capture", "decode", "shrink", "quantise", "invoke", "decide", "draw", "sinks")
 TOTAL = "total"
 _COLUMNS = {stage: column for column, stage in enumerate(STAGES)}
 
 
 class FpsMeter:
-    """Rate of events over a sliding window: intervals divided by the time they took, not events by a second.
+    """Rate of events over a sliding window: number of intervals divided by their total duration.
 
     Args:
-        window_s: how far back to look.
+        window_s: length of the window.
     """
 
     def __init__(self, window_s: float = FPS_WINDOW_S) -> None:
@@ -38,7 +38,7 @@ class FpsMeter:
         self._times: deque[float] = deque()
 
     def tick(self, now_s: float) -> float:
-        """Count one event at `now_s` (monotonic seconds) and return the rate in events a second; 0 at first."""
+        """Count one event at `now_s` (monotonic seconds) and return the rate in events per second; 0 at first."""
         times = self._times
         times.append(now_s)
         while now_s - times[0] > self._window_s and len(times) > 2:
@@ -47,23 +47,23 @@ class FpsMeter:
         return (len(times) - 1) / elapsed_s if elapsed_s > 0 else 0.0
 
     def reset(self) -> float:
-        """Forget what was counted (an outage is no slow frame) and return 0."""
+        """Discard all events, so that an outage does not count as a slow frame, and return 0."""
         self._times.clear()
         return 0.0
 
 
 class LatencyMeter:
-    """Percentiles of the last values.
+    """Percentiles of the most recent values.
 
     Args:
-        window: how many are kept.
+        window: number of values kept.
     """
 
     def __init__(self, window: int = LATENCY_WINDOW) -> None:
         self._values: deque[float] = deque(maxlen=window)
 
     def add(self, milliseconds: float) -> None:
-        """Take in one value."""
+        """Add one value."""
         self._values.append(milliseconds)
 
     def percentiles(self, *ranks: float) -> list[float]:
@@ -74,39 +74,39 @@ class LatencyMeter:
 
 
 def no_lap(stage: str) -> None:
-    """Take no notice of the end of a stage."""
+    """Ignore the end of a stage."""
 
 
 class Stages:
-    """How long each stage of a frame took, for the frames of the last minute. A lap costs a fraction of a microsecond.
+    """How long each stage took, for the frames of the last minute. A lap costs a fraction of a microsecond.
 
     Args:
-        window_s: how far back to look.
-        clock: monotonic seconds, the clock of the time stamps.
+        window_s: length of the window.
+        clock: monotonic seconds; the clock of the capture times.
     """
 
     def __init__(self, window_s: float = STAGES_WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept: deque[list[float]] = deque()  # of each frame the stages, then the moment of its end
+        self._kept: deque[list[float]] = deque()  # one row per frame: its stages, then when it ended
         self._window_s, self._clock = window_s, clock
-        self._row: list[float] | None = None  # not an array, where adding to one element takes ten times as long
+        self._row: list[float] | None = None  # A list: adding to one element of an array takes ten times as long.
         self._then_s = 0.0
         self.count = 0
 
     def begin(self, captured_s: float) -> None:
-        """Begin a frame that was captured at a moment."""
+        """Begin a frame that was captured at `captured_s`."""
         self._row = [0.0] * len(STAGES)
         self._then_s = captured_s
         self.lap("capture")
 
     def lap(self, stage: str) -> None:
-        """End a stage, which began with the end of the one before; without a frame, do nothing."""
+        """End a stage, which began when the previous one ended; without a frame, do nothing."""
         if self._row is not None:
             now_s = self._clock()
             self._row[_COLUMNS[stage]] += now_s - self._then_s
             self._then_s = now_s
 
     def drop(self) -> None:
-        """Forget the frame that was begun: it turned out to be damaged."""
+        """Discard the current frame, which turned out to be damaged."""
         self._row = None
 
     def end(self) -> None:
@@ -118,13 +118,13 @@ class Stages:
             self._forget(self._then_s)
 
     def milliseconds(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Return the durations of each stage and their sum, (frames,) each, in the order of time."""
+        """Return the durations of each stage and of the total, (frames,) each, oldest first."""
         self._forget(self._clock())
         rows = np.array(self._kept).reshape(-1, len(STAGES) + 1)[:, :-1] * 1e3
         return {stage: rows[:, column] for stage, column in _COLUMNS.items()} | {TOTAL: rows.sum(1)}
 
     def percentiles(self) -> dict[str, list[float]]:
-        """Return the percentiles (`RANKS`) of each stage and their sum, milliseconds; nothing if there was no frame."""
+        """Return the percentiles (`RANKS`) of each stage and of the total, milliseconds; empty without frames."""
         durations = self.milliseconds()
         if not len(durations[TOTAL]):
             return {}

@@ -1,4 +1,4 @@
-"""The path of a frame: source, patch, scores, verdict, sinks. It knows contracts, no concrete camera or destination."""
+"""The path of a frame: source, patch, scores, verdict, sinks. It knows only contracts, no concrete source or sink."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edge_app.records import Crop, Frame, Outage, Result, Verdict
 from edge_app.sinks import Sink
 from edge_app.sources import LOOK_S, Source
 
-_LONGEST_WAIT_S = 3600.0  # Python refuses to wait for a century, as an absurdly low rate would have it.
+_LONGEST_WAIT_S = 3600.0  # Python refuses very long waits (about a century), which an absurdly low rate would cause.
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run ends by itself, and how fast it may go; None does not limit.
+    """When a run ends by itself and how fast it may go; None means no limit.
 
     Attributes:
-        frames: classifications after which the run ends.
-        duration_s: seconds after which it ends.
-        rate_hz: classifications a second at most.
+        frames: the run ends after this many classifications.
+        duration_s: the run ends after this many seconds.
+        rate_hz: at most this many classifications per second.
     """
 
     frames: int | None = None
@@ -37,13 +37,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How others take hold of a run, and who is told how it goes.
+    """How callers stop a run and follow its progress.
 
     Attributes:
         stop: set it to end the run.
-        interrupt: set it to end the run as soon as the source yields: within a second, or three while it is opened.
-        progress: called for each item of the source, also for those that the rate leaves out.
-        stages: told how long each stage of each frame takes.
+        interrupt: set it to end the run when the source next yields: within 1 s, or 3 s while the source is opening.
+        progress: called for each item of the source, including those skipped because of the rate.
+        stages: records how long each stage of each frame takes.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
@@ -59,8 +59,8 @@ class Summary:
     Attributes:
         frames: pictures classified.
         damaged: pictures that could not be decoded.
-        agreed: frames whose truth is known and was named.
-        known: frames whose truth is known.
+        agreed: frames with a known label that were labelled correctly.
+        known: frames with a known label.
     """
 
     frames: int = 0
@@ -71,11 +71,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """A picture becomes a verdict: crop, network, decision over time.
+    """Turns a picture into a verdict: crop, network, decision over time.
 
     Attributes:
-        classifier: patch to scores.
-        decision: scores over time to verdict.
+        classifier: turns a patch into scores.
+        decision: turns scores over time into a verdict.
         crop: which part of a picture the network sees.
     """
 
@@ -84,11 +84,11 @@ class Recogniser:
     crop: Crop = field(default_factory=Crop)
 
     def look(self, item: Frame | Outage, stages: Stages) -> Verdict:
-        """Say what a frame shows, or that there is none.
+        """Return the verdict on a frame or an outage.
 
         Args:
-            item: from the source.
-            stages: told how long each stage takes.
+            item: what the source yielded.
+            stages: records how long each stage takes.
 
         Raises:
             PictureError: the picture cannot be decoded, or (CropOutside) the crop lies outside it.
@@ -109,16 +109,16 @@ def run(
 
     Args:
         source: where frames come from.
-        recogniser: says what they show.
-        sinks: take each result, and its picture if it was classified; expected not to raise (see `sinks.Guard`).
-        limits: when to end, and how fast to go.
-        control: how to take hold of the run.
+        recogniser: turns them into verdicts.
+        sinks: receive each result, and its picture if it was classified; must not raise (see `sinks.Guard`).
+        limits: when to end and how fast to go.
+        control: stops the run and follows its progress.
 
     Yields:
         Each result, after every sink has taken it.
 
     Raises:
-        UsageError: the crop asked for lies outside a camera's pictures.
+        UsageError: the requested crop lies outside a camera's pictures.
     """
     stages, counted = control.stages, _Counts()
     for item in paced(source, limits, control):
@@ -140,7 +140,7 @@ def run(
 
 
 def tally(results: Iterable[Result]) -> Summary:
-    """Take results to their end and count them."""
+    """Consume all results and count them."""
     summary = Summary()
     for result in results:
         if result.verdict.state == "outage":
@@ -155,7 +155,7 @@ def tally(results: Iterable[Result]) -> Summary:
 
 @dataclass(slots=True)
 class _Counts:
-    """What one result needs to know of those before it."""
+    """What a result needs from the results before it."""
 
     frames: int = 0
     last_index: int = -1
@@ -186,10 +186,12 @@ def _result(item: Frame | Outage, verdict: Verdict, source: Source, counted: _Co
 
 
 def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted: _Counts) -> None:
-    """Give up when a camera's very first pictures show that the crop asked for lies outside of them.
+    """Give up if a camera's first pictures are too small for the requested crop.
+
+    Only before the first classification: later, one odd picture must not end the run.
 
     Raises:
-        UsageError: so it is.
+        UsageError: the crop lies outside the picture.
     """
     if isinstance(error, CropOutside) and source.is_live and counted.frames == 0:
         raise UsageError(error.what, error.remedy) from error
@@ -198,15 +200,15 @@ def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted:
 def paced(
     source: Source, limits: Limits, control: Control, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Frame | Outage]:
-    """Yield what the source delivers, no more often than the rate allows, until the limits end it.
+    """Yield the source's items, no more often than the rate allows, until a limit is reached.
 
-    Between two frames the source is left alone: a live one goes on replacing its newest frame, undecoded. It is looked
-    at once a second all the same, so that a lost camera is told in a long pause too.
+    During the pause between two frames, a live source keeps replacing its newest frame without decoding it. It is
+    still polled once a second, so that a lost camera is reported during a long pause too.
 
     Args:
         source: where frames come from.
         limits: when to end, and the rate.
-        control: who is told of progress, and what ends the run.
+        control: stops the run and follows its progress.
         clock: monotonic seconds.
     """
     ends_s = math.inf if limits.duration_s is None else clock() + limits.duration_s
@@ -219,8 +221,8 @@ def paced(
         elif taken_s >= due_s:
             yield item
             if limits.rate_hz is not None:
-                # The grid stays fixed, so that the average rate is the one asked for; a frame too late for its place
-                # begins a new grid, so that nothing is caught up.
+                # A fixed grid keeps the average rate as requested. A frame more than one interval late starts a new
+                # grid, so that no burst follows to catch up.
                 interval_s = 1 / limits.rate_hz
                 due_s = (due_s if taken_s - due_s < interval_s else taken_s) + interval_s
         until_s = min(due_s, ends_s, clock() + LOOK_S if source.is_live else math.inf)

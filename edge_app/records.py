@@ -1,4 +1,4 @@
-"""What travels through the package: boxes, pictures, frames, outages, verdicts, results. No logic lives here."""
+"""The records passed through the package: boxes, pictures, frames, outages, verdicts, results. No logic lives here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-if TYPE_CHECKING:  # The settings are made of records too, and `edge-app doctor` reads them where numpy is broken.
+if TYPE_CHECKING:  # `edge-app doctor` imports the settings, and so this module, even where numpy is broken.
     import numpy as np
     import numpy.typing as npt
 
@@ -17,20 +17,20 @@ Scores: TypeAlias = "npt.NDArray[np.float32]"
 """(classes,) float32."""
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-"""The labels of CIFAR-10 in the order of its files; what the shipped models and the synthetic camera show."""
+"""The labels of CIFAR-10 in the order of its files; the shipped models and the synthetic camera use them."""
 
 DEFAULT_SIZE_PX = (640, 480)
-"""Width and height a camera is asked for when somebody looks, unless they say otherwise; test frames have it too."""
+"""Width and height requested from a camera when there is a viewer and no --size; also the size of test frames."""
 
 DEFAULT_FPS = 30.0
-"""Frames a second a camera is asked for, unless somebody says otherwise."""
+"""Frames per second requested from a camera without --fps."""
 
 State = Literal["ok", "unknown", "outage"]
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in whole pixels; `left` and `top` belong to it, `left + width_px` and `top + height_px` do not."""
+    """A rectangle in whole pixels: columns `left` to `left + width_px - 1`, rows `top` to `top + height_px - 1`."""
 
     left: int
     top: int
@@ -43,16 +43,16 @@ class Crop:
     """Which part of a picture the model sees.
 
     Attributes:
-        mode: "center" takes the largest part of the patch's shape from the middle, "squash" all of it, distorted,
-            "fit" all of it with grey bars, "box" the given box.
-        box: the part for mode "box", in pixels of the picture as delivered and turned.
+        mode: "center" takes the largest centred part with the patch's aspect ratio, "squash" the whole picture,
+            distorted, "fit" the whole picture with grey bars, "box" the given box.
+        box: the part for mode "box", in pixels of the picture after turning and mirroring.
     """
 
     mode: Literal["center", "squash", "fit", "box"] = "center"
     box: Box | None = None
 
     def __str__(self) -> str:
-        """Return it as a flag has it: "center", "100,0,480,480"."""
+        """Return it as a flag value: "center", "100,0,480,480"."""
         box = self.box
         return self.mode if box is None else f"{box.left},{box.top},{box.width_px},{box.height_px}"
 
@@ -65,7 +65,7 @@ class Size:
     height_px: int
 
     def __str__(self) -> str:
-        """Return it as a flag has it: "640x480"."""
+        """Return it as a flag value: "640x480"."""
         return f"{self.width_px}x{self.height_px}"
 
     @property
@@ -76,30 +76,30 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class InputRange:
-    """The real values that pixels 0 and 255 become at a model's input."""
+    """The real values of pixels 0 and 255 at a model's input."""
 
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Return it as a flag has it: "-1,1"."""
+        """Return it as a flag value: "-1,1"."""
         return ",".join(str(end).removesuffix(".0") for end in (self.low, self.high))
 
 
 class Picture(Protocol):
-    """A picture that has not been decoded yet and is decoded only as far as somebody asks."""
+    """A picture, possibly still encoded, that decodes only as much as is requested."""
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Width and height at full size."""
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Hand out pixels by the cheapest way that gives enough of them.
+        """Return pixels, decoding no more than necessary.
 
         Args:
-            box: the part wanted, in full-size pixels; all of it by default.
-            min_side_px: the part may be shrunk, by area averaging, as long as its short side keeps at least this
-                many pixels; not at all by default.
+            box: the requested part, in full-size pixels; the whole picture by default.
+            min_side_px: the part may be shrunk by area averaging as long as its short side keeps at least this
+                many pixels; by default it is not shrunk.
 
         Returns:
             (H, W, 3) uint8, RGB. May be a view: copy before drawing on it.
@@ -116,7 +116,7 @@ class LabelledPictures:
     Attributes:
         pictures: (N, H, W, 3) uint8, RGB.
         labels: (N,) int64, indices into `names`.
-        names: what the labels are called.
+        names: the label names.
     """
 
     pictures: npt.NDArray[np.uint8]
@@ -124,11 +124,11 @@ class LabelledPictures:
     names: tuple[str, ...]
 
     def at(self, chosen: npt.NDArray[np.int64] | slice) -> LabelledPictures:
-        """Return the chosen pictures."""
+        """Return the selected pictures."""
         return LabelledPictures(self.pictures[chosen], self.labels[chosen], self.names)
 
     def first(self, count: int | None) -> LabelledPictures:
-        """Return the first `count` pictures, all of them for None."""
+        """Return the first `count` pictures, or all if None."""
         return self.at(slice(count))
 
     @property
@@ -146,12 +146,12 @@ class Frame:
     """One picture of a source.
 
     Attributes:
-        index: counts the source's frames from 0; a gap means dropped frames.
-        captured_s: when it was taken, monotonic clock.
-        stream_s: the same on the source's own time axis: a video's position, else `captured_s`. Smoothing uses this.
+        index: position among the source's frames, from 0; a gap means dropped frames.
+        captured_s: when it was captured, monotonic clock.
+        stream_s: the time used for smoothing: the position in a video, otherwise `captured_s`.
         picture: the picture itself.
-        name: the file it comes from, if it comes from one.
-        truth: the label it is known to show, if it is known.
+        name: the file it comes from, if any.
+        truth: its true label, if known.
     """
 
     index: int
@@ -164,12 +164,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """No picture, and why. A live source says so at least once a second while it lasts.
+    """No picture, and why. A live source yields one at least once a second during an outage.
 
     Attributes:
         reason: one line for the user.
-        since_s: when the last good picture was taken (or the source opened), monotonic clock.
-        observed_s: when this was said, monotonic clock.
+        since_s: when the last good picture was captured (or the source opened), monotonic clock.
+        observed_s: when this was reported, monotonic clock.
     """
 
     reason: str
@@ -179,14 +179,14 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the decision makes of the frames so far.
+    """The decision after the frames so far.
 
     Attributes:
-        state: "ok" only when there is a label.
+        state: "ok" if there is a label.
         label: the decision over time; None unless `state` is "ok".
         confidence: smoothed probability of `label`, 0..1; None unless `state` is "ok".
-        top: (label, probability) of this frame alone, calibrated, most probable first; empty in an outage.
-        reason: one line that says why `state` is an outage; None otherwise.
+        top: (label, calibrated probability) of this frame alone, most probable first; empty in an outage.
+        reason: one line with the cause of the outage; None otherwise.
     """
 
     state: State
@@ -203,15 +203,15 @@ class Result:
     Attributes:
         verdict: what was decided.
         source: the string that selects the source.
-        frame: index of the frame; in an outage that of the last one, -1 before the first.
-        captured_s: capture (in an outage: when it was noticed), monotonic clock.
+        frame: index of the frame; in an outage the index of the last frame, -1 before the first.
+        captured_s: when the frame was captured (an outage: reported), monotonic clock.
         captured_unix_s: the same on the wall clock.
         done_s: when the result was ready, monotonic clock.
-        fps: classifications a second, lately.
+        fps: recent classifications per second.
         dropped: frames the source has dropped since it was opened.
         name: file the frame came from, if any.
-        truth: the label the frame is known to show, if known.
-        is_damaged: there was a picture, and it could not be decoded.
+        truth: the true label of the frame, if known.
+        is_damaged: there was a picture that could not be decoded.
     """
 
     verdict: Verdict
@@ -238,12 +238,12 @@ class Result:
 
     @property
     def state(self) -> State:
-        """What the verdict is: "ok", "unknown" or "outage"."""
+        """State of the verdict: "ok", "unknown" or "outage"."""
         return self.verdict.state
 
     @property
     def reason(self) -> str | None:
-        """What is wrong, in an outage."""
+        """Cause of the outage; None otherwise."""
         return self.verdict.reason
 
     @property

@@ -1,4 +1,4 @@
-"""What turns a network's scores into honest probabilities and a decision, and how honest they are."""
+"""Fits the temperature and thresholds of a model, and measures how well its probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edge_app.model.card import Thresholds
 log = logging.getLogger(__name__)
 
 WANTED_PRECISION = 0.9
-LEAVE_SHARE = 0.75  # A named label is kept until its probability falls to this share of the entry threshold.
-ENOUGH = 200  # On a handful, all of them right, the likeliest temperature is the lowest one tried.
+LEAVE_SHARE = 0.75  # The leave threshold as a share of the enter threshold.
+ENOUGH = 200  # With only a few pictures, all labelled correctly, the fit ends at the lowest temperature tried.
 BINS = 15  # as in Guo et al. 2017
 
 Logits = npt.NDArray[np.float32]
@@ -22,21 +22,21 @@ Labels = npt.NDArray[np.int64]
 
 
 def softmax(logits: Logits, temperature: float) -> Logits:
-    """Return row-wise probabilities of (N, classes) logits / temperature."""
+    """Return the row-wise softmax of (N, classes) logits / temperature."""
     powers = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
     return powers / powers.sum(1, keepdims=True)
 
 
 def accuracy(logits: Logits, labels: Labels) -> float:
-    """Return the share of rows whose largest value is at the label."""
+    """Return the share of rows whose largest logit is at the label."""
     return float((logits.argmax(1) == labels).mean())
 
 
 def fit(logits: Logits, labels: Labels) -> tuple[float, Thresholds]:
-    """Return temperature and thresholds; from too few pictures to say, those that change and assume nothing."""
+    """Return temperature and thresholds; neutral defaults if there are too few pictures to fit them."""
     if len(labels) < ENOUGH:
         log.warning(
-            "%d held-out pictures are too few to calibrate on (%d do): probabilities stay as they are",
+            "%d held-out pictures are too few for calibration (at least %d needed): probabilities stay uncalibrated",
             len(labels),
             ENOUGH,
         )
@@ -54,9 +54,9 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
 
 
 def fit_thresholds(probabilities: Logits, labels: Labels) -> Thresholds:
-    """Return the lowest entry threshold, from 0.5 up, at which nine of ten named pictures are named rightly.
+    """Return the lowest enter threshold, from 0.5 up, at which 90 % of the named labels are correct.
 
-    Below one half, all other labels together would be likelier than the one that is named.
+    Below 0.5, all other labels together would be more probable than the named one.
     """
     best, right = probabilities.max(1), probabilities.argmax(1) == labels
     for enter in np.arange(0.50, 0.96, 0.01):
@@ -68,12 +68,12 @@ def fit_thresholds(probabilities: Logits, labels: Labels) -> Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How confidence and accuracy agree, in bins of equal width over 0..1.
+    """Confidence compared with accuracy, in bins of equal width over 0..1.
 
     Attributes:
-        count: (bins,) pictures whose confidence falls into each bin.
-        confidence: (bins,) their mean confidence; 0 where there are none.
-        accuracy: (bins,) the share of them labelled rightly; 0 where there are none.
+        count: (bins,) number of pictures whose confidence falls into each bin.
+        confidence: (bins,) their mean confidence; 0 in an empty bin.
+        accuracy: (bins,) share of them labelled correctly; 0 in an empty bin.
     """
 
     count: npt.NDArray[np.int64]
@@ -82,21 +82,21 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """Expected calibration error (Naeini et al. 2015): mean of |accuracy - confidence| over pictures, 0..1."""
+        """Expected calibration error (Naeini et al. 2015): mean |accuracy - confidence|, weighted by count, 0..1."""
         return float((self.count * np.abs(self.accuracy - self.confidence)).sum() / self.count.sum())
 
 
 def reliability(probabilities: Logits, labels: Labels) -> Reliability:
-    """Compare each picture's highest probability with whether it was right.
+    """Compare the highest probability of each picture with whether its label was correct.
 
     Args:
-        probabilities: (N, classes), rows sum to one.
-        labels: (N,) true ones.
+        probabilities: (N, classes), each row sums to one.
+        labels: (N,) the true labels.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     count = np.bincount(bins, minlength=BINS)
-    filled = np.maximum(count, 1)
+    filled = np.maximum(count, 1)  # avoids 0 / 0 in empty bins
     return Reliability(
         count,
         np.bincount(bins, confidence, minlength=BINS) / filled,

@@ -1,4 +1,4 @@
-"""A patch becomes scores: the TFLite runtime with the XNNPACK delegate; quantise in, dequantise out."""
+"""Turns a patch into scores: the TFLite runtime with the XNNPACK delegate; quantises input, dequantises output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge_app.settings.sections import ModelOptions
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
-# Keeps the logarithm of a probability finite; below what float32 softmax outputs mean anything.
+# Keeps the logarithm of a probability finite; smaller than any meaningful float32 softmax output.
 _TINY_PROBABILITY = 1e-7
 USUAL = ModelOptions.model_construct()
 
@@ -29,21 +29,21 @@ class Classifier:
     """One model, loaded and ready.
 
     Args:
-        model: from `store.read`; one that no card vouches for is tried in a child process first.
-        options: how to run it; which model, and its labels, `model` says.
-        stop: set to give the trial up.
+        model: from `store.read`; a model without a card is first tried in a child process.
+        options: how to run it; their model and labels are ignored in favour of `model`.
+        stop: set it to abandon the trial.
 
     Attributes:
-        name: the model's.
+        name: name of the model.
         path: the file it was read from.
-        card: the model's, if it has one.
+        card: card of the model, if it has one.
         shape: height and width of the patch.
         labels: one for each score.
-        delegation: None where it cannot be found out.
+        delegation: operators that XNNPACK runs; None if the runtime does not tell.
         runtime: name and version of the runtime.
 
     Raises:
-        ModelRefused: the model does not load, or is no image classifier with these labels.
+        ModelRefused: the model does not load, or is not an image classifier with these labels.
         DependencyMissing: no runtime is installed.
     """
 
@@ -65,7 +65,7 @@ class Classifier:
             np.array_equal(self._table, np.arange(-128, 128, dtype=np.int8))
         )
         self._is_probabilities = self._says_probabilities(model)
-        # Of each of the 256 values of an 8-bit output, in the order of its bits: one look-up instead of arithmetic.
+        # A table of the logits of all 256 values of an 8-bit output: a look-up replaces the arithmetic of each frame.
         bits, dtype = np.arange(256, dtype=np.uint8), self._output["dtype"]
         self._reals = self._as_logits(bits.view(dtype)) if np.dtype(dtype).itemsize == 1 else None
         log.info(
@@ -76,7 +76,8 @@ class Classifier:
         )
         if options.delegate == "xnnpack" and self.delegation is not None and self.delegation.delegated == 0:
             log.warning(
-                "%s gives none of this model's operators to XNNPACK: it runs on the plain, slower kernels", self.runtime
+                "%s delegates none of this model's operators to XNNPACK: it uses the slower, plain kernels",
+                self.runtime,
             )
 
     def scores(self, patch: Pixels, lap: Lap = no_lap) -> Scores:
@@ -84,10 +85,10 @@ class Classifier:
 
         Args:
             patch: (height, width, 3) uint8, RGB, of `shape`.
-            lap: told when the tensor is filled, and when the network is done.
+            lap: called when the tensor is filled, and when the network is done.
 
         Returns:
-            (classes,) float32 logits; those of a model that ends in softmax are the logarithms of its outputs.
+            (classes,) float32 logits; for a model that ends in softmax, the logarithms of its outputs.
         """
         output = self.raw(patch, lap)
         if self._reals is None:
@@ -97,7 +98,7 @@ class Classifier:
     def raw(self, patch: Pixels, lap: Lap = no_lap) -> npt.NDArray[Any]:
         """Run the model on one patch and return its output tensor, (classes,), not dequantised."""
         if self._is_offset:
-            # pixel - 128 in int8 is the pixel with its top bit flipped: no arithmetic at all.
+            # pixel - 128 in int8 is the pixel with its top bit flipped: faster than the table.
             np.bitwise_xor(patch, 0x80, out=self._buffer[0].view(np.uint8))
         else:
             np.take(self._table, patch, out=self._buffer[0])
@@ -115,19 +116,19 @@ class Classifier:
         if model.card is not None:
             return model.card.output == "probabilities"
         output = _dequantised(self.raw(golden_patch(self.shape)), self._output)
-        # Softmax outputs are nowhere negative and sum to one; in 8 bits each may be half a step (1/512) off.
+        # Softmax outputs are never negative and sum to one; in 8 bits each may be off by half a step (1/512).
         return bool(output.min() >= 0 and abs(output.sum() - 1) < 0.002 * len(output) + 0.01)
 
 
 def _dequantised(output: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArray[np.float32]:
-    """Return real values: what is stored less the zero point, times the scale."""
+    """Return real values: (stored value - zero point) * scale."""
     scale, zero_point = details["quantization"]
     real = output.astype(np.float32)
     return (real - zero_point) * np.float32(scale) if scale > 0 else real
 
 
 def golden_patch(shape: tuple[int, int]) -> Pixels:
-    """Return the formula picture of the self-test, (height, width, 3) uint8. See `card.Golden`."""
+    """Return the self-test's picture, (height, width, 3) uint8. See `card.Golden`."""
     count = shape[0] * shape[1] * 3
     return ((np.arange(count) * 37 + 11) % 256).astype(np.uint8).reshape(*shape, 3)
 
@@ -163,5 +164,5 @@ def _checked_labels(details: dict[str, Any], model: Model) -> tuple[str, ...]:
 
 
 def load(options: ModelOptions = USUAL, stop: threading.Event | None = None) -> Classifier:
-    """Read, check and load the model that settings name. See `store.read` and `Classifier` for the errors."""
+    """Read, check and load the model named in the settings. See `store.read` and `Classifier` for the errors."""
     return Classifier(read(options.model, options.labels), options, stop)

@@ -1,4 +1,4 @@
-"""Scores over time become a verdict: calibration, smoothing over seconds, hysteresis, "unknown"."""
+"""Turns scores over time into a verdict: calibration, smoothing over seconds, hysteresis, "unknown"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rules:
         enter: smoothed probability at which a label is named.
         leave: smoothed probability below which it is no longer named; at most `enter`.
         smoothing_s: time constant of the exponential average; 0 decides on each frame alone.
-        forget_s: a gap in the frames that is longer than this makes everything before it worthless.
+        forget_s: a longer gap between frames resets the average.
     """
 
     temperature: float = 1.0
@@ -34,12 +34,12 @@ class Rules:
 
 
 def rules(options: DecisionOptions, card: Card | None, is_sequence: bool) -> Rules:
-    """Return the rules that settings and the model's card make: what the settings leave open the card says.
+    """Return the rules from the settings, with defaults from the model's card.
 
     Args:
         options: the settings.
-        card: of the model, if it has one.
-        is_sequence: neighbouring frames show the same scene; others are not averaged.
+        card: the model's card, if it has one.
+        is_sequence: neighbouring frames show the same scene; otherwise they are not averaged.
 
     Raises:
         UsageError: a label would be dropped as soon as it is named.
@@ -58,22 +58,22 @@ def rules(options: DecisionOptions, card: Card | None, is_sequence: bool) -> Rul
 
 
 def probabilities(scores: Scores, temperature: float) -> list[float]:
-    """Return the temperature-scaled softmax of (classes,) logits; all the same where they are not finite.
+    """Return the temperature-scaled softmax of (classes,) logits; uniform if they are not finite.
 
-    Numbers of Python, here and below: of ten classes they are done before an array has found its loop.
+    Python floats, here and below: for ten classes they are faster than the overhead of numpy.
     """
     logits = scores.tolist()
     best = max(logits)
     powers = [math.exp((logit - best) / temperature) for logit in logits]
     total = sum(powers)
     if not math.isfinite(total):
-        # A float model may say NaN: it knows nothing, and the average over time must not keep it.
+        # A float model may output NaN, which must not enter the average over time.
         return [1 / len(powers)] * len(powers)
     return [power / total for power in powers]
 
 
 class Decision:
-    """The history of one source and the label it stands for.
+    """The smoothed probabilities of one source and the label currently named.
 
     Args:
         labels: one for each score.
@@ -87,11 +87,11 @@ class Decision:
         self._named: int | None = None
 
     def update(self, scores: Scores, stream_s: float) -> Verdict:
-        """Take one frame's scores and say what is seen now.
+        """Add the scores of one frame and return the new verdict.
 
         Args:
             scores: (classes,) float32 logits.
-            stream_s: the frame's time on the source's own axis, seconds.
+            stream_s: `Frame.stream_s`, seconds.
         """
         current = probabilities(scores, self.rules.temperature)
         smoothed = self._smoothed = self._smooth(current, stream_s)
@@ -102,7 +102,7 @@ class Decision:
         return Verdict("ok", self._labels[self._named], smoothed[self._named], top)
 
     def outage(self, reason: str) -> Verdict:
-        """Forget everything: what was seen before an outage says nothing about now."""
+        """Discard the history: frames before an outage say nothing about the scene after it."""
         self._smoothed = self._named = None
         return Verdict("outage", None, None, reason=reason)
 
@@ -112,7 +112,7 @@ class Decision:
         if previous is None or self.rules.smoothing_s <= 0 or not 0 <= gap_s <= self.rules.forget_s:
             self._named = None
             return current
-        # Exact for any frame rate: a first-order low-pass sampled gap_s after its last value.
+        # Exact at any frame rate: a first-order low-pass filter, sampled gap_s after its previous value.
         kept = math.exp(-gap_s / self.rules.smoothing_s)
         new = 1 - kept
         return [kept * then + new * now for then, now in zip(previous, current, strict=True)]
@@ -125,5 +125,7 @@ class Decision:
         return named if named is not None and smoothed[named] >= self.rules.leave else None
 
     def _top(self, current: list[float]) -> tuple[tuple[str, float], ...]:
-        order = sorted(range(len(current)), key=current.__getitem__, reverse=True)  # of equals the first comes first
+        order = sorted(
+            range(len(current)), key=current.__getitem__, reverse=True
+        )  # stable: ties keep the order of the labels
         return tuple([(self._labels[place], current[place]) for place in order[:TOP]])

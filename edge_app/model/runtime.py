@@ -1,4 +1,4 @@
-"""The TFLite runtime: which one, its interpreter for a model, and what its delegate took over."""
+"""The TFLite runtime: choosing one, making its interpreter, counting the operators of its delegate."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from edge_app.system.wording import counted
 
 _EXPORT_AGAIN = "export the model again for this runtime, or choose another with --model"
 _MODULES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
-# "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." and its kin; warnings and errors begin with another word.
+# "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." and the like; warnings and errors do not start with INFO.
 _CHATTER = re.compile(rb"INFO: .*TensorFlow Lite")
 
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """How many of a model's operators XNNPACK took over."""
+    """How many of a model's operators XNNPACK runs."""
 
     delegated: int
     total: int
@@ -40,10 +40,10 @@ class Delegation:
 
 
 def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
-    """Import a runtime and return its package's name and its interpreter module.
+    """Import a runtime and return the name of its package and its interpreter module.
 
     Raises:
-        DependencyMissing: it is not installed, or does not import.
+        DependencyMissing: it is not installed, or cannot be imported.
     """
     reasons = []
     for package in _MODULES if name == "auto" else (name,):
@@ -57,14 +57,14 @@ def import_runtime(name: RuntimeName) -> tuple[str, ModuleType]:
 
 
 def version_of(runtime: ModuleType) -> str:
-    """Return the version of the package that a runtime's module belongs to."""
+    """Return the version of the package that contains a runtime's module."""
     return str(getattr(sys.modules[runtime.__name__.partition(".")[0]], "__version__", "of unknown version"))
 
 
 def load_interpreter(module: ModuleType, model: Model, options: ModelOptions) -> Any:
-    """Make the runtime's interpreter for a model, its tensors allocated.
+    """Make the runtime's interpreter for a model and allocate its tensors.
 
-    What the runtime says of its progress is kept from standard error; its warnings and errors are not.
+    The runtime's INFO messages are kept from standard error; its warnings and errors are not.
 
     Raises:
         ModelRefused: the file does not load.
@@ -85,11 +85,11 @@ def load_interpreter(module: ModuleType, model: Model, options: ModelOptions) ->
 def count_delegated(interpreter: Any) -> Delegation | None:
     """Count the operators that a delegate replaced.
 
-    No public call tells. The list of operators holds the replaced ones and the DELEGATE operators that stand for
-    them, so the replaced ones are those between a DELEGATE's outputs and its inputs.
+    No public call returns this. The list of operators contains both the replaced operators and the DELEGATE operators
+    that replace them: an operator between the outputs and the inputs of a DELEGATE is replaced.
 
     Returns:
-        The count, or None where this runtime does not list its operators.
+        The count, or None if this runtime does not list its operators.
     """
     try:
         operators = interpreter._get_ops_details()

@@ -1,7 +1,7 @@
-"""The self-test: what a model computes on this machine, compared with the outputs that its card holds.
+"""The self-test: a model's output on this machine, compared with the golden outputs in its card.
 
-XNNPACK and TFLite's plain kernels round differently, so that one model gives two outputs, several steps apart. A card
-holds both, and each is compared only with what the same kind of kernel computes.
+XNNPACK and TFLite's plain kernels round differently, so their outputs for one model are several steps apart. A card
+holds both outputs, and each is compared only with the output of the same kind of kernel.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class Outcome:
     """A self-test that did not fail.
 
     Attributes:
-        kernels: what ran the model, in words.
-        worst_steps: the largest difference from the card's output, in quantisation steps; None where the card holds
-            no output of these kernels, so that nothing could be compared.
+        kernels: the kernels that ran the model, in words.
+        worst_steps: the largest difference from the card's output, in quantisation steps; None if the card holds no
+            output of these kernels to compare with.
     """
 
     kernels: str
     worst_steps: int | None
 
     def __str__(self) -> str:
-        """Return it as half a sentence."""
+        """Return it as part of a sentence."""
         if self.worst_steps is None:
             return f"no self-test: the card holds no outputs of {self.kernels}"
         steps = counted(self.worst_steps, "step")
@@ -44,7 +44,7 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
     """Run the self-test of a card.
 
     Raises:
-        ModelRefused: outputs differ by more than the card allows, or the card's are not as many as the model's.
+        ModelRefused: the outputs differ by more than the card allows, or in number.
     """
     found = classifier.raw(golden_patch(classifier.shape)).astype(np.int64)
     for output in (golden.output, golden.output_plain):
@@ -69,14 +69,14 @@ def check(classifier: Classifier, golden: Golden) -> Outcome:
 
 
 def comparable(golden: Golden, delegation: Delegation | None) -> tuple[list[int], ...]:
-    """Return the outputs of a card that these kernels must give, any one of them; none where the card holds none.
+    """Return the card's outputs for these kernels, one of which must match; empty if the card holds none.
 
-    What ran decides, not what was asked for: tflite-runtime gives XNNPACK no operator of an int8 model. Where XNNPACK
-    runs a part, plain kernels run the rest, so the card's output counts only if XNNPACK ran as many operators for it.
-    An older card does not say how many, and is taken at its word.
+    The kernels that ran decide, not those requested: tflite-runtime delegates no operator of an int8 model to XNNPACK.
+    Plain kernels run the operators that XNNPACK does not, so the card's output is comparable only if XNNPACK ran the
+    same number of operators for it. Older cards lack this number; it is then not checked.
     """
     plain = () if golden.output_plain is None else (golden.output_plain,)
-    if delegation is None:  # either kind may have run; a card with both covers both
+    if delegation is None:  # Either kind may have run, so only a card with both outputs can be compared.
         return (golden.output, *plain) if plain else ()
     if delegation.delegated == 0:
         return plain
@@ -84,7 +84,7 @@ def comparable(golden: Golden, delegation: Delegation | None) -> tuple[list[int]
 
 
 def record(model: Model) -> Golden:
-    """Run a model on XNNPACK and on plain kernels, and return what a card must hold for the self-test.
+    """Run a model on XNNPACK and on plain kernels, and return the golden outputs for its card.
 
     Raises:
         ModelRefused: see `Classifier`.
@@ -110,7 +110,7 @@ def _in_words(delegation: Delegation | None) -> str:
 
 
 def _remedy(classifier: Classifier, golden: Golden) -> str:
-    """Say what to try: plain kernels only where others failed, and where the card can tell whether they are right."""
+    """Suggest a remedy: plain kernels only if XNNPACK failed and the card can check the plain kernels."""
     other = "install another version of ai-edge-litert"
     delegation = classifier.delegation
     if delegation is None or delegation.delegated == 0 or golden.output_plain is None:

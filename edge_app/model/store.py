@@ -1,7 +1,7 @@
-"""What a model file promises: its card; finding, reading and checking models before anything runs them.
+"""Finds, reads and checks model files and their cards before anything runs them.
 
-A model file is untrusted input: a mutated file can crash the process that loads it. So a file is read once, its size
-and SHA-256 are checked against its card, and a file that no card vouches for is first tried in a child process.
+A model file is untrusted input: a damaged file can crash the process that loads it. So a file is read once, its size
+is limited, its SHA-256 is checked against its card, and a file without a card is first tried in a child process.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model file in memory, with what is known of it.
+    """A model file in memory, with its card and labels.
 
     Attributes:
-        name: its card's name, else the file's.
+        name: the name in its card, otherwise the file's.
         path: where it was read from.
-        content: the file's bytes; what runs is these, not what the path holds later.
-        sha256: of `content`, hexadecimal.
-        labels: one for each output; empty where nobody named them.
+        content: the file's bytes; these run, even if the file changes later.
+        sha256: SHA-256 of `content`, hexadecimal.
+        labels: one for each output; empty if unknown.
         card: its card, if it has one.
     """
 
@@ -45,20 +45,20 @@ class Model:
 
 
 def shipped_folder() -> Path:
-    """Return the folder of the models that are installed with the package."""
+    """Return the folder of the models installed with the package."""
     return folder_of_package("models")
 
 
 def shipped() -> list[str]:
-    """Return the names of the models that are installed with the package."""
+    """Return the names of the models installed with the package."""
     return sorted(path.stem for path in shipped_folder().glob("*.tflite"))
 
 
 def find(name_or_path: str) -> Path:
-    """Return the path of a shipped model by its name, or of a file.
+    """Return the path of a shipped model, given its name, or of a file.
 
     Raises:
-        ModelRefused: there is neither.
+        ModelRefused: neither exists.
     """
     if name_or_path in shipped():
         return shipped_folder() / f"{name_or_path}.tflite"
@@ -72,18 +72,19 @@ def find(name_or_path: str) -> Path:
     raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists", hint)
 
 
-_COPY_AGAIN = "copy the model and its card again from where they came"
+_COPY_AGAIN = "copy the model and its card again from their origin"
 
 
 def read(name_or_path: str, labels_file: Path | None = None) -> Model:
-    """Read a model and its card and check one against the other. Nothing of the file runs here.
+    """Read a model and its card and check one against the other. The model does not run here.
 
     Args:
-        name_or_path: name of a shipped model, or a .tflite file, whose card is the .json beside it.
-        labels_file: one label a line, for a model without a card; replaces the card's labels otherwise.
+        name_or_path: name of a shipped model, or a .tflite file with its card as .json in the same folder.
+        labels_file: one label per line, for a model without a card; otherwise replaces the card's labels.
 
     Raises:
-        ModelRefused: missing, too large, no TFLite file, not the file its card speaks of, or a bad card.
+        ModelRefused: the file is missing, too large, not a TFLite model or not the one its card describes; or the
+            card is invalid.
     """
     path = find(name_or_path)
     content = _read_capped(path)
@@ -91,25 +92,25 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
     card = _read_card(path.with_suffix(".json"))
     if card is None:
         name, labels = path.stem, tuple[str, ...]()
-        log.warning("%s has no card (%s): nothing vouches for it", path, path.with_suffix(".json").name)
+        log.warning("%s has no card (%s), so it cannot be verified", path, path.with_suffix(".json").name)
     else:
         if card.file.sha256 != sha256:
             raise ModelRefused(
-                f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+                f"{path} is not the file its card describes (SHA-256 differs): damaged or swapped", _COPY_AGAIN
             )
         name, labels = card.name, tuple(card.labels)
     return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
 
 
 def check_weights(path: Path, card: Card) -> bool:
-    """Hold the float weights beside a model against its card; return whether there are any.
+    """Check the float weights of a model against its card; return whether there are any.
 
     Args:
-        path: of the .tflite file.
+        path: the .tflite file.
         card: its card.
 
     Raises:
-        ModelRefused: they are not the file that the card speaks of.
+        ModelRefused: the weights cannot be read, or are not the file its card describes.
     """
     if card.weights is None:
         return False
@@ -117,14 +118,14 @@ def check_weights(path: Path, card: Card) -> bool:
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
-        return False  # they are for training; a device can do without
+        return False  # Only training needs them; a device may lack them.
     except OSError as error:
         raise ModelRefused(
             f"cannot read float weights {path}: {error.strerror}", "let this user read them, or remove them"
         ) from error
     if found != card.weights.sha256:
         raise ModelRefused(
-            f"{path} is not the file its card speaks of (SHA-256 differs): damaged or swapped", _COPY_AGAIN
+            f"{path} is not the file its card describes (SHA-256 differs): damaged or swapped", _COPY_AGAIN
         )
     return True
 
@@ -139,10 +140,10 @@ def _read_capped(path: Path) -> bytes:
         ) from error
     if len(content) > MAX_BYTES:
         raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MiB", "choose a smaller model")
-    # FlatBuffers file identifier of the TFLite schema, bytes 4 to 8.
+    # Bytes 4 to 7 hold the FlatBuffers file identifier of the TFLite schema.
     if content[4:8] != b"TFL3":
         kind = "is empty" if not content else f"starts with {content[:8]!r}"
-        raise ModelRefused(f"{path} is no TFLite model: it {kind}", "name a .tflite file, or copy it again")
+        raise ModelRefused(f"{path} is not a TFLite model: it {kind}", "name a .tflite file, or copy it again")
     return content
 
 
@@ -167,10 +168,10 @@ def _read_card(path: Path) -> Card | None:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read one label a line; blank lines at the end do not count.
+    """Read one label per line; blank lines at the end are ignored.
 
     Raises:
-        ModelRefused: the file cannot be read or holds no label.
+        ModelRefused: the file cannot be read or holds no labels.
     """
     try:
         labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())

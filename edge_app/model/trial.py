@@ -1,4 +1,4 @@
-"""An unknown model is loaded and run in a child process first: a damaged file can crash the process that loads it."""
+"""Loads and runs an unknown model in a child process: a damaged file can crash the process that loads it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from edge_app.settings.sections import ModelOptions
 from edge_app.system import children
 
 _TRIAL_LIMIT_S = 60
-_CHOOSE_ANOTHER = "copy it again from where it came, or choose another with --model"
+_CHOOSE_ANOTHER = "copy it again from its origin, or choose another with --model"
 
 
 def try_in_child(model: Model, options: ModelOptions, stop: threading.Event) -> None:
-    """Load and run an unknown model in a child process first: a bad file can crash the process that loads it.
+    """Load and run an unknown model in a child process.
 
     Raises:
-        ModelRefused: it does not load, crashes, or does not end.
+        ModelRefused: it does not load, crashes, or does not finish.
     """
-    # The child reads the bytes from its standard input: what was checked is what is tried and what will run.
+    # The child reads these bytes from standard input, not the file, which may have changed since it was checked.
     arguments = (str(model.path), options.runtime, options.delegate)
     outcome = children.call(f"{__name__}:run", arguments, stop, _TRIAL_LIMIT_S, model.content)
     if outcome.code is None:
@@ -46,17 +46,17 @@ def try_in_child(model: Model, options: ModelOptions, stop: threading.Event) -> 
 
 
 def run(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
-    """Load the model that stands on stdin and run it once: what the child does.
+    """Read a model from standard input, load it and run it once. Runs in the child.
 
     Args:
-        path: of the model, for messages.
-        runtime: which package.
+        path: path of the model, for messages.
+        runtime: the package to use.
         delegate: whether XNNPACK may run its operators.
 
     Raises:
-        DependencyMissing: there is no runtime.
+        DependencyMissing: no runtime is installed.
         ModelRefused: it does not load.
-        ValueError, RuntimeError: it does not run; the text is the runtime's.
+        ValueError, RuntimeError: it does not run; the message is the runtime's.
     """
     content = sys.stdin.buffer.read()
     options = ModelOptions(delegate=delegate)
@@ -64,7 +64,7 @@ def run(path: str, runtime: RuntimeName, delegate: DelegateName) -> None:
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     interpreter.invoke()
-    # Whatever is asked of a model later on: names that are no text raise here, not in the process that classifies.
+    # Make the calls the classifier will make: a damaged model, such as one with invalid names, fails here instead.
     interpreter.get_output_details()
     count_delegated(interpreter)
 

@@ -1,7 +1,7 @@
-"""A JPEG to pixels, at full size or less: by simplejpeg where it is there, else by OpenCV; both are libjpeg-turbo.
+"""Decodes JPEG at full or reduced size: with simplejpeg if installed, otherwise with OpenCV; both use libjpeg-turbo.
 
-At a reduced scale simplejpeg takes 6 % less time for 640x480 and 15 % less for 320x240 than OpenCV, and gives the same
-pixels. OpenCV knows EXIF orientation, and takes what simplejpeg refuses.
+At a reduced scale simplejpeg takes 6 % less time than OpenCV for 640x480 and 15 % less for 320x240, and gives the same
+pixels. OpenCV handles EXIF orientation, and files that simplejpeg refuses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_app.pictures.opencv import cv2
 
 SCALES = (8, 4, 2, 1)
-"""Whole numbers that both sides can be divided by while decoding: each block of 8x8 pixels becomes 1, 4, 16 or 64."""
+"""Factors by which decoding can shrink both sides: each block of 8x8 pixels becomes 1, 4, 16 or 64 pixels."""
 
 _FLAGS = {
     1: cv2.IMREAD_COLOR,
@@ -23,7 +23,7 @@ _FLAGS = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-_MOST_PIXELS = 1 << 26  # OpenCV has a limit of its own; simplejpeg believes any header.
+_MOST_PIXELS = 1 << 26  # OpenCV has its own limit; simplejpeg trusts any header.
 
 
 def decode(
@@ -34,11 +34,11 @@ def decode(
     Args:
         data: (N,) uint8, the file's bytes.
         scale: one of `SCALES`.
-        size_px: width and height that the header states.
-        is_upright: EXIF asks for no turning.
+        size_px: width and height from the header.
+        is_upright: EXIF requires no turning.
 
     Returns:
-        (H, W, 3) uint8, RGB, turned as EXIF says; None when it cannot be decoded.
+        (H, W, 3) uint8, RGB, turned according to EXIF; None if it cannot be decoded.
     """
     simplejpeg = _simplejpeg()
     if simplejpeg is not None and is_upright and size_px[0] * size_px[1] <= _MOST_PIXELS:
@@ -58,18 +58,18 @@ def decode(
 
 @functools.cache
 def _simplejpeg() -> ModuleType | None:
-    """Import it with the first JPEG: videos and uncompressed cameras start without."""
+    """Import it with the first JPEG: videos and uncompressed cameras do not need it."""
     try:
         import simplejpeg
-    except (ImportError, ValueError):  # ValueError: built for another numpy, as apt's beside pip's
+    except (ImportError, ValueError):  # ValueError: built for another numpy, such as apt's package with pip's numpy
         return None
     found: ModuleType = simplejpeg
     return found
 
 
 def decode_any(data: npt.NDArray[np.uint8], flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8] | None:
-    """Decode any file OpenCV knows to BGR; None when it cannot."""
+    """Decode any file OpenCV supports to BGR; None if it cannot be decoded."""
     try:
         return cv2.imdecode(data, flags)
-    except cv2.error:  # A header that announces more than 2^30 pixels or 2^20 on a side is answered with an exception.
+    except cv2.error:  # raised for a header with more than 2^30 pixels, or 2^20 on a side
         return None

@@ -13,13 +13,13 @@ from edge_app.pictures.opencv import cv2
 from edge_app.records import Box, Pixels
 
 _RESERVE = 1.5
-"""Decoded pixels are halved only while this many times the pixels asked for remain.
+"""Decoded pixels are halved only while at least this many times the requested side remains.
 
-What remains is seldom a multiple of the patch and is interpolated on the way there, which shows the more the fewer
-pixels there are. Measured for a patch of 32x32 (112 asked for): over the 39 photographs of
-`tests/pictures/test_agreement.py` the patch differs from the area average of all pixels by 0.60 grey levels on average
-(95th percentile 1.26) without a reserve, by 0.33 (0.56) with 1.5 and by 0.26 (0.56) with 2. The reserve costs 640x480
-its second halving, 131 us of processor time instead of 82; 1280x720 keeps it with 1.5, 185 us, and not with 2, 310 us.
+The remaining size is seldom a multiple of the patch, so it is interpolated to one; the error grows as pixels get fewer.
+Measured for a patch of 32x32 (112 requested): over the 39 photographs of `tests/pictures/test_agreement.py`, the patch
+differs from the area average of all pixels by 0.60 grey levels on average (95th percentile 1.26) without a reserve, by
+0.33 (0.56) with 1.5 and by 0.26 (0.56) with 2. With either reserve 640x480 is halved once instead of twice: 131 us of
+processor time instead of 82. 1280x720 is still halved twice with 1.5 (185 us), but not with 2 (310 us).
 """
 
 
@@ -27,7 +27,7 @@ class ArrayPicture:
     """Pixels that are already decoded.
 
     Args:
-        pixels: (H, W, 3) uint8, or (H, W, 4) with a fourth channel that is ignored, or (H, W) grey.
+        pixels: (H, W, 3) uint8, (H, W, 4) with an ignored fourth channel, or (H, W) grey.
         order: order of the channels in memory.
     """
 

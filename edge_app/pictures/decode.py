@@ -1,4 +1,4 @@
-"""An encoded file becomes a picture."""
+"""Turns an encoded file into a picture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edge_app.system.wording import counted
 
 
 def decode_file(data: bytes) -> Picture:
-    """Make a picture of an encoded file: JPEG stays lazy, anything else OpenCV reads is decoded now.
+    """Make a picture from an encoded file: JPEG is decoded later, other formats at once.
 
     Raises:
-        PictureError: nothing OpenCV can read, or a JPEG that is cut off.
+        PictureError: OpenCV cannot read it, or it is a JPEG that is cut off.
     """
     encoded = np.frombuffer(data, np.uint8)
     if data.startswith(START_OF_IMAGE):
@@ -24,7 +24,7 @@ def decode_file(data: bytes) -> Picture:
     decoded = _libjpeg.decode_any(encoded) if data else None
     if decoded is None:
         raise PictureError(
-            f"{counted(len(data), 'byte')} that start with {data[:4]!r} are no picture OpenCV can read",
+            f"{counted(len(data), 'byte')} that start with {data[:4]!r} are not a picture OpenCV can read",
             "convert it to JPEG or PNG",
         )
     return ArrayPicture(decoded, "bgr")

@@ -1,6 +1,6 @@
-"""What a camera does to a picture: blur, exposure, colour cast, sensor noise, JPEG. Training and evaluation share it.
+"""Camera degradations, shared by training and evaluation: blur, exposure, colour cast, sensor noise, JPEG.
 
-Every function takes and returns (H, W, 3) uint8 RGB and leaves its argument alone.
+Every function takes and returns (H, W, 3) uint8 RGB and does not modify its argument.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Degradation = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 def blur(pixels: Pixels, sigma_px: float) -> Pixels:
-    """Blur with a Gaussian, the edge mirrored: a lens out of focus."""
+    """Blur with a Gaussian, mirroring the edges: a lens out of focus."""
     return cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
 
 
 def gain(pixels: Pixels, red: float, green: float, blue: float) -> Pixels:
-    """Multiply each channel and clip at 255: exposure (all alike), or the cast of a wrong white balance."""
+    """Multiply each channel and clip at 255: exposure (equal factors) or a wrong white balance (unequal)."""
     return cv2.convertScaleAbs(pixels * np.array((red, green, blue), np.float32))
 
 
@@ -33,12 +33,12 @@ def noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixel
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
     """Encode as JPEG (4:2:0, as cameras do) and decode again."""
-    # 4:2:0 is OpenCV's default; 4.6, as in Debian 12, has no option to say so.
+    # 4:2:0 is OpenCV's default; OpenCV 4.6 (Debian 12) has no option for it.
     encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-# What `edge-app evaluate` measures, one at a time, on the pictures at the model's size.
+# The degradations `edge-app evaluate` measures, one at a time, on pictures at the model's size.
 STANDARD: Mapping[str, Degradation] = {
     "jpeg quality 75": lambda pixels, _: jpeg(pixels, 75),
     "noise sigma 12": lambda pixels, generator: noise(pixels, 12.0, generator),

@@ -1,8 +1,6 @@
-"""The kinds of picture that cameras and files deliver, each decoded as late and as little as possible.
+"""JPEG pictures from cameras and files, decoded as late and as little as possible.
 
-All shrinking here is halving, again and again (or the JPEG decoder's own 1/2, 1/4, 1/8, which are box means too), done
-in the picture's own colour space; colours are converted at the shrunk size. OpenCV averages 2x2 pixels with SIMD
-instructions, and other areas one number at a time: three to ten times as slow.
+The decoder shrinks by 1/2, 1/4 or 1/8 (box means); repeated halving does the rest, see `halving`.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"  # ITU T.81, table B.1
 
 
 class JpegPicture:
-    """A JPEG file in memory; EXIF orientation is honoured.
+    """A JPEG file in memory; EXIF orientation is applied.
 
     Args:
-        data: (N,) uint8, the file's bytes, taken to be whole; `whole_jpeg` makes sure of it.
+        data: (N,) uint8, the bytes of a complete file; `whole_jpeg` checks that.
 
     Raises:
         PictureError: the data has no readable JPEG header.
@@ -44,11 +42,11 @@ class JpegPicture:
 
     @property
     def header_bytes(self) -> int:
-        """How many bytes come before what is encoded, frame header included."""
+        """Number of bytes up to the end of the frame header."""
         return self._header.length
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Decode at the smallest of 1/1, 1/2, 1/4, 1/8 that is large enough, then cut. See `Picture.rgb`."""
+        """Decode at the smallest sufficient scale (1, 1/2, 1/4 or 1/8), then cut. See `Picture.rgb`."""
         full = box or Box(0, 0, *self.size_px)
         factor = whole_factor(full.width_px, full.height_px, min_side_px)
         scale = next(scale for scale in _libjpeg.SCALES if scale <= factor)
@@ -59,26 +57,26 @@ class JpegPicture:
 
 
 LAST_BYTES = 64
-"""The end of image lies within so many bytes of the end: cameras and servers pad a JPEG to a multiple of 4 to 32."""
+"""Search range for the end of image: cameras and servers pad a JPEG to a multiple of 4 to 32 bytes."""
 
 
 def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES) -> JpegPicture:
-    """Make a picture of a JPEG, not decoded yet, if it is whole; OpenCV fills what is missing with grey, silently.
+    """Make an undecoded picture from a JPEG that is whole; OpenCV would silently fill missing parts with grey.
 
-    A JPEG is whole if it begins with a start of image and an end of image comes after its frame header; before the
-    frame header, only the thumbnail in an EXIF segment has an end. What may follow depends on who sends the picture:
-    a camera or a server adds padding, a phone appends films and depth maps to its files.
+    A JPEG is whole if it begins with a start of image and an end of image follows its frame header. (An end before the
+    frame header belongs to the thumbnail in an EXIF segment.) Other data may follow the end: cameras and servers add
+    padding, phones append videos and depth maps.
 
-    The scan is not walked through: of Motion JPEG each byte would be looked at twice. So a picture that lost bytes in
-    its middle counts as whole, and so does one that lost its end but has another JPEG appended to it.
+    The scan itself is not checked, to avoid reading each byte of Motion JPEG twice. So a picture that lost bytes in
+    the middle counts as whole, and so does one that lost its end but has another JPEG appended.
 
     Args:
         data: (N,) uint8, the file's bytes.
-        last_bytes: how many of them are searched for the end of image; None for a file, which may have anything
-            appended to it.
+        last_bytes: how many of the last bytes to search for the end of image; None searches all, for files, which may
+            have anything appended.
 
     Raises:
-        PictureError: not a JPEG, or it is not whole.
+        PictureError: it is not a JPEG, or not whole.
     """
     start = 0 if last_bytes is None else max(0, len(data) - last_bytes)
     end = data.data[start:].tobytes().rfind(_END_OF_IMAGE)
@@ -90,7 +88,7 @@ def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES)
 
 
 def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:
-    """Return the box in a picture shrunk by `scale`, edges rounded to the nearest pixel, at least one pixel large."""
+    """Return the box in a picture shrunk by `scale`, its edges rounded to pixels, at least one pixel large."""
     left, top = min(round(box.left / scale), shape[1] - 1), min(round(box.top / scale), shape[0] - 1)
     right = min(max(round((box.left + box.width_px) / scale), left + 1), shape[1])
     bottom = min(max(round((box.top + box.height_px) / scale), top + 1), shape[0])
@@ -98,12 +96,12 @@ def _scaled(box: Box, scale: int, shape: tuple[int, ...]) -> Box:
 
 
 class JpegHeader(NamedTuple):
-    """What stands before the picture.
+    """The header of a JPEG, up to the end of the frame header.
 
     Attributes:
-        stored_px: width and height as they are stored.
-        orientation: of EXIF, 1 to 8; 1 is upright, 5 to 8 lie on their side.
-        length: bytes up to the end of the frame header.
+        stored_px: width and height as stored.
+        orientation: EXIF orientation, 1 to 8; 1 is upright, 5 to 8 swap width and height.
+        length: number of bytes.
     """
 
     stored_px: tuple[int, int]
@@ -112,7 +110,7 @@ class JpegHeader(NamedTuple):
 
     @property
     def is_upright(self) -> bool:
-        """Whether the picture is stored as it is seen."""
+        """Whether the picture is stored upright."""
         return self.orientation == 1
 
     @property
@@ -126,7 +124,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
     """Read the size of a JPEG without decoding it (ITU T.81, B.1.1.4 markers and B.2.2 frame header).
 
     Raises:
-        PictureError: not a JPEG, or it ends before its frame header.
+        PictureError: it is not a JPEG, or ends before its frame header.
     """
     head = data.data
     if head[:2].tobytes() != START_OF_IMAGE:
@@ -141,7 +139,7 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
             return JpegHeader((width_px, height_px), orientation, at + 2 + length)
         if marker == 0xE1 and orientation == 1:
             orientation = exif_orientation(bytes(head[at + 4 : at + 2 + length]))
-        at += 1 if marker == 0xFF else 2 + length
+        at += 1 if marker == 0xFF else 2 + length  # 0xFF: a fill byte (T.81, B.1.1.2)
     raise PictureError(f"a JPEG of {counted(len(data), 'byte')} ends before its frame header")
 
 
@@ -150,7 +148,7 @@ _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def exif_orientation(segment: bytes) -> int:
-    """Return the orientation (1 to 8) that an APP1 segment states, 1 if it states none (EXIF 2.3, tag 0x0112)."""
+    """Return the orientation (1 to 8) in an APP1 segment, 1 if there is none (EXIF 2.3, tag 0x0112)."""
     if not segment.startswith(b"Exif\0\0"):
         return 1
     tiff = segment[6:]
@@ -163,5 +161,5 @@ def exif_orientation(segment: bytes) -> int:
             if tag == 0x0112:
                 return value if 1 <= value <= 8 else 1
     except struct.error:
-        pass  # A torn directory states nothing.
+        pass  # A truncated directory counts as none.
     return 1

@@ -1,4 +1,4 @@
-"""The one place that imports OpenCV, so that what must happen before and after that happens once."""
+"""The only module that imports OpenCV, so that it is configured once, before and after loading."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 
 from edge_app.errors import DependencyMissing, one_line
 
-# Read once, when OpenCV loads. Its default lets a stalled camera block a read for 10 s.
+# OpenCV reads these when it loads. Its default lets a stalled camera block a read for 10 s.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
-# Its errors reach the user as ours, in one line; its own log writes three to stderr for every damaged picture.
+# We report OpenCV's errors ourselves, in one line; its own log writes three to stderr for every damaged picture.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-# FFmpeg's own log goes to stderr past every logger; its errors reach the user as ours. -8 is AV_LOG_QUIET.
+# FFmpeg logs directly to stderr; we report its errors ourselves. -8 is AV_LOG_QUIET.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# Qt, inside pip's OpenCV, complains of a font folder it does not need: the overlay's font is OpenCV's own.
+# Qt in pip's OpenCV warns about a missing font folder that is not needed: the overlay uses OpenCV's own font.
 os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 try:
     import cv2
-except (ImportError, ValueError, AttributeError) as error:  # the latter two: built for another numpy
+except (ImportError, ValueError, AttributeError) as error:  # the last two: built for another numpy
     if "libGL" in str(error) or "libgthread" in str(error):
         hint = "run 'sudo apt install libgl1 libglib2.0-0', or install the [headless] extra instead of [desktop]"
     else:
@@ -26,7 +26,7 @@ except (ImportError, ValueError, AttributeError) as error:  # the latter two: bu
         )
     raise DependencyMissing(f"OpenCV cannot be imported ({one_line(error)})", hint) from error
 
-# The pictures here are small: OpenCV's own threads cost more CPU than they save time.
+# On pictures this small, OpenCV's threads cost more CPU time than they save.
 cv2.setNumThreads(1)
 
 __all__ = ["cv2"]

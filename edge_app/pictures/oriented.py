@@ -1,4 +1,4 @@
-"""Pictures of cameras that hang upside down, on their side, or look into a mirror."""
+"""Pictures from cameras that are mounted upside down, sideways or behind a mirror."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge_app.settings.choices import Flip, Rotation
 
 
 class OrientedPicture:
-    """Another picture, mirrored and then turned clockwise. Boxes are in what is seen, after turning.
+    """Another picture, mirrored and then turned clockwise. Boxes refer to the picture after turning.
 
     Args:
         picture: the picture as the source delivers it.
@@ -21,12 +21,12 @@ class OrientedPicture:
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height as seen."""
+        """Width and height after turning."""
         width, height = self._picture.size_px
         return (height, width) if self._rotate in (90, 270) else (width, height)
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Cut and shrink first, turn what is left. See `Picture.rgb`."""
+        """Cut and shrink first, so that fewer pixels are turned. See `Picture.rgb`."""
         pixels = self._picture.rgb(None if box is None else self._as_delivered(box), min_side_px)
         if self._flip != "none":
             pixels = cv2.flip(pixels, 1 if self._flip == "horizontal" else 0)
@@ -34,7 +34,7 @@ class OrientedPicture:
 
     def _as_delivered(self, box: Box) -> Box:
         width, height = self.size_px
-        for _ in range(self._rotate // 90):  # undo one quarter turn after the other
+        for _ in range(self._rotate // 90):  # undo one quarter turn at a time
             box = Box(box.top, width - box.left - box.width_px, box.height_px, box.width_px)
             width, height = height, width
         if self._flip == "horizontal":
@@ -48,5 +48,5 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 
 def oriented(picture: Picture, rotate: Rotation, flip: Flip) -> Picture:
-    """Return the picture turned and mirrored; itself when there is nothing to do."""
+    """Return the picture mirrored and turned, or the picture itself if neither is needed."""
     return picture if rotate == 0 and flip == "none" else OrientedPicture(picture, rotate, flip)

@@ -1,4 +1,4 @@
-"""A verdict drawn on a copy of the picture."""
+"""Draws a verdict on a copy of the picture."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from edge_app.records import DEFAULT_SIZE_PX, Pixels, Result
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _WHITE, _GREY, _GREEN, _AMBER, _RED = (255, 255, 255), (190, 190, 190), (80, 210, 110), (240, 180, 60), (235, 90, 80)
 _COLORS = {"ok": _GREEN, "unknown": _AMBER, "outage": _RED}
-_REFERENCE_PX = 480  # Sizes below are for a picture of this height and grow with it.
+_REFERENCE_PX = 480  # The sizes below apply to this picture height and scale with it.
 
 
 def blank() -> Pixels:
-    """Return the dark picture that is shown while there is none."""
+    """Return the dark picture shown while there is no frame."""
     return np.full((*reversed(DEFAULT_SIZE_PX), 3), 32, np.uint8)
 
 
 def draw(picture: Pixels, result: Result) -> Pixels:
-    """Draw label, confidence bar, FPS and latency, and the square the model saw.
+    """Draw label, confidence bar, FPS and latency.
 
     Args:
         picture: (H, W, 3) uint8, RGB; not changed.

@@ -1,6 +1,6 @@
-"""A picture becomes the model's input: crop, then a downsample that averages areas.
+"""Turns a picture into the model's input: crop, then downsampling by area averaging.
 
-This is the single definition that the camera, training and evaluation share.
+The camera, training and evaluation share this one definition.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from edge_app.metering import Lap, no_lap
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Box, Crop, Picture, Pixels
 
-# A JPEG decoded at a reduced scale agrees with the full-size area average to 0.65 grey levels in the mean when it
-# keeps this many pixels for each one of the patch (measured on photographs at 640x480 by
-# tests/pictures/test_agreement.py).
+# With this many pixels per patch pixel along each side, a JPEG decoded at a reduced scale differs from the full-size
+# area average by 0.65 grey levels on average (photographs at 640x480, tests/pictures/test_agreement.py).
 OVERSAMPLING = 3.5
 
-LETTERBOX_GREY = 114  # The filling that object detectors use (YOLO); close to CIFAR-10's mean of 121.
+LETTERBOX_GREY = 114  # The padding of object detectors (YOLO); close to CIFAR-10's mean of 121.
 
 
 def min_side_px(shape: tuple[int, int]) -> int:
-    """Return how many pixels the short side of the cropped part needs so that shrinking it again does no harm.
+    """Return how many pixels the short side of the crop needs so that shrinking it again costs no quality.
 
     Args:
         shape: height and width of the patch.
@@ -36,10 +35,10 @@ def patch(picture: Picture, shape: tuple[int, int], crop: Crop = Crop(), lap: La
     """Cut and shrink a picture to the model's input.
 
     Args:
-        picture: what the source delivered.
+        picture: the picture from the source.
         shape: height and width of the patch.
         crop: which part of the picture.
-        lap: told when it is decoded, and when it is shrunk.
+        lap: called when it is decoded, and when it is shrunk.
 
     Returns:
         (height, width, 3) uint8, RGB.
@@ -70,11 +69,12 @@ def _box(size_px: tuple[int, int], shape: tuple[int, int], crop: Crop) -> Box:
 
 
 def shrink(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
-    """Average areas, fast: OpenCV averages whole pixels two to ten times as fast as parts of them, 2x2 faster still.
+    """Shrink by area averaging, fast.
 
-    So the picture is first brought to the nearest multiple of the size by linear interpolation, then halved as often as
-    that multiple allows. Of photographs at 3.5 pixels and more for each of the result, which is what cameras give, the
-    mean distance from the exact average grows by 0.04 to 0.2 grey levels; at worst, 2.5 pixels, by 0.4.
+    OpenCV averages whole pixels two to ten times as fast as fractions of pixels, and 2x2 pixels faster still. So the
+    picture is first resized to the nearest multiple of the size by linear interpolation, then halved as often as that
+    multiple allows. For photographs with at least 3.5 pixels per result pixel, as from cameras, the mean distance from
+    the exact average grows by 0.04 to 0.2 grey levels; in the worst case, 2.5 pixels, by 0.4.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -97,8 +97,8 @@ def shrink(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
 def center_box(size_px: tuple[int, int], shape: tuple[int, int]) -> Box:
     """Return the largest box with the patch's aspect ratio in the middle of a picture of `size_px` (width, height).
 
-    Its edges lie on the grid of the pixels that a reduced JPEG decode would give (1, 2, 4 or 8 pixels): between two
-    of them the cheap way would see a picture shifted by up to half a pixel of that grid, 2 grey levels in the mean.
+    Its edges lie on the pixel grid of a reduced JPEG decode (1, 2, 4 or 8 pixels). Off that grid, the reduced picture
+    would be shifted by up to half a grid pixel, an error of 2 grey levels on average.
     """
     width, height = size_px
     scale = min(width / shape[1], height / shape[0])

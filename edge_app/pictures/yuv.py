@@ -1,4 +1,4 @@
-"""Uncompressed YUV pictures, shrunk in their own colour space and converted at the shrunk size."""
+"""Uncompressed YUV pictures, shrunk as YUV and converted to RGB at the shrunk size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ColorStandard:
     Attributes:
         red_weight: Kr, the share of red in luma.
         blue_weight: Kb, the share of blue in luma.
-        is_full_range: luma spans 0..255, else 16..235 (chroma 16..240).
+        is_full_range: luma spans 0..255, otherwise 16..235 (chroma 16..240).
     """
 
     red_weight: float
@@ -49,7 +49,7 @@ class ColorStandard:
 
 # Luma weights: ITU-R BT.601-7 section 2.5.1 and BT.709-6 section 3.2.
 BT601 = ColorStandard(0.299, 0.114, is_full_range=False)
-BT601_FULL = ColorStandard(0.299, 0.114, is_full_range=True)  # sYCC, what JPEG uses
+BT601_FULL = ColorStandard(0.299, 0.114, is_full_range=True)  # sYCC, as in JPEG
 BT709 = ColorStandard(0.2126, 0.0722, is_full_range=False)
 
 
@@ -74,14 +74,14 @@ class YuyvPicture:
         return 2 * self._quads.shape[1], self._quads.shape[0]
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Cut at even columns, shrink the quadruples, convert what is left. See `Picture.rgb`."""
+        """Cut at even columns, shrink the quadruples, then convert. See `Picture.rgb`."""
         box = box or Box(0, 0, *self.size_px)
         left, right = box.left // 2, (box.left + box.width_px + 1) // 2
         quads = self._quads[box.top : box.top + box.height_px, left:right]
         if min_side_px is None or min(quads.shape[:2]) < min_side_px:
             yuv = _yuyv_to_yuv(quads)
         else:
-            small = np.ascontiguousarray(halved(quads, min_side_px))  # split takes rows with gaps one by one, slowly
+            small = np.ascontiguousarray(halved(quads, min_side_px))  # split is slow on rows with gaps
             y0, u, y1, v = cv2.split(small)
             yuv = cv2.merge([cv2.addWeighted(y0, 0.5, y1, 0.5, 0), u, v])
         return cv2.transform(yuv, self._standard.matrix)
@@ -100,8 +100,8 @@ class Yuv420Picture:
     """Planar 4:2:0 (I420) or semi-planar (NV12): a luma plane, then chroma at half size.
 
     Args:
-        buffer: (rows, stride) uint8 as the camera delivers it: `height` rows of luma, then the chroma. Rows may be
-            longer than the picture is wide: what exceeds it is padding.
+        buffer: (rows, stride) uint8 from the camera: `height` rows of luma, then the chroma. Rows may be longer than
+            the picture is wide; the excess is padding.
         size_px: width and height of the picture, both even.
         layout: "i420" has U and V planes of half the stride, "nv12" one plane of U, V pairs.
         standard: colour standard.
@@ -129,14 +129,14 @@ class Yuv420Picture:
             self._chroma = cv2.merge([u, v])
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Cut at even columns and rows, shrink the planes, convert what is left. See `Picture.rgb`."""
+        """Cut at even columns and rows, shrink the planes, then convert. See `Picture.rgb`."""
         box = box or Box(0, 0, *self.size_px)
         left, right = box.left // 2, (box.left + box.width_px + 1) // 2
         top, bottom = box.top // 2, (box.top + box.height_px + 1) // 2
         luma = self._luma[2 * top : 2 * bottom, 2 * left : 2 * right]
         luma = luma if min_side_px is None else halved(luma, min_side_px)
         size = luma.shape[1], luma.shape[0]
-        grows = size[0] > right - left
+        grows = size[0] > right - left  # Area averaging works only when shrinking.
         chroma = cv2.resize(
             self._chroma[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR if grows else cv2.INTER_AREA
         )

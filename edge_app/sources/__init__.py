@@ -1,4 +1,4 @@
-"""Sources by name. Each module of this folder that does not begin with an underscore is one: see `_contract`."""
+"""Finds sources by name. Each module of this folder without a leading underscore is a source: see `_contract`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_app.sources._contract import LOOK_S, Closeable, Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system.masking import masked
 
-# What the author of a camera imports is here too; see CONTRIBUTING.
+# Includes everything the author of a camera imports; see CONTRIBUTING.
 __all__ = [
     "LOOK_S",
     "Camera",
@@ -29,7 +29,7 @@ __all__ = [
     "names",
 ]
 
-# These are asked one after the other whether a path is theirs, by `claims`; a module is loaded when its turn comes.
+# A path goes to the first of these whose `claims` accepts it; each module is loaded only when its turn comes.
 OF_PATHS = ("folder", "video", "webcam")
 
 
@@ -43,11 +43,11 @@ def connect(text: str, request: Request) -> Source:
 
     Args:
         text: `NAME`, `NAME:ARGUMENT`, a URL, or the path of a file or folder.
-        request: how the run wants its frames; its `argument` is filled in here.
+        request: what to open the source with; its `argument` is filled in here.
 
     Raises:
         UsageError: no source has that name.
-        SourceError: the source or file does not exist now, or cannot be opened.
+        SourceError: the source or file does not exist, or cannot be opened.
         DependencyMissing: it needs a package that is not installed.
     """
     module, argument = _find(text)
@@ -56,7 +56,7 @@ def connect(text: str, request: Request) -> Source:
 
 
 def discover() -> Iterator[Found]:
-    """Yield the cameras that are there, of every source that can list them."""
+    """Yield the cameras found by every source that can list them."""
     for module in _modules():
         if hasattr(module, "discover"):
             yield from module.discover()
@@ -80,7 +80,7 @@ def _find(text: str) -> tuple[ModuleType, str]:
             f"{masked(text)} is neither a folder, a picture nor a video", "name one, or convert the file to one"
         )
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
-        # It may come back by itself, a camera plugged in or a disk mounted: no error of the command line.
+        # Not a UsageError: it may appear later, when a camera is plugged in or a disk is mounted.
         raise SourceError(f"{masked(text)} does not exist", "'edge-app sources' lists the cameras")
     raise UsageError(f"no source and no file is called {masked(text)!r}", _suggestion(name))
 
@@ -88,9 +88,9 @@ def _find(text: str) -> tuple[ModuleType, str]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError as error:  # A folder above it is closed to this user, or the name is too long for any file.
+    except OSError as error:  # This user may not enter a parent folder, or the name is too long.
         raise SourceError(
-            f"{masked(str(path))} cannot be looked at: {error.strerror}", "let this user enter its folder"
+            f"{masked(str(path))} cannot be accessed: {error.strerror}", "let this user enter its folder"
         ) from error
 
 

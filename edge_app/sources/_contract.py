@@ -1,11 +1,11 @@
-"""The contract of a source, and what a run asks of one.
+"""The contract of a source, and the request it is opened with.
 
 A source is one file in this folder; its name is the module's name. The module defines
 
     connect(request) -> Source          always
     discover() -> list[Found]           if it can list cameras
-    SCHEMES = ("rtsp", ...)             if it also answers to URLs
-    claims(path) -> bool                if it also answers to paths; its name is in OF_PATHS then
+    SCHEMES = ("rtsp", ...)             if it also accepts URLs
+    claims(path) -> bool                if it also accepts paths; add its name to OF_PATHS then
 
 Modules beginning with an underscore are not sources. A live camera is a `_live.Camera` and returns
 `_live.LiveSource(its camera, request)`; everything else implements `Source` itself and inherits `Closeable`.
@@ -22,7 +22,7 @@ from typing import Protocol, Self
 from edge_app.records import Frame, Outage
 from edge_app.settings.sections import CameraOptions
 
-# The loop looks at a live source so often even if it wants a frame more rarely, and lets it tell an outage.
+# The loop polls a live source at this interval even at a lower --rate, so that outages are reported.
 LOOK_S = 1.0
 
 
@@ -31,13 +31,13 @@ class Request:
     """What a source is opened with.
 
     Attributes:
-        camera: the settings. A size or rate of frames that is None lets the source choose; frames that nobody takes
-            because of the rate of classifications are skipped, not dropped.
-        argument: what stood behind the name and colon ("/dev/video1" of "webcam:/dev/video1"), the URL, or the path.
-        min_side_px: pixels on the short side that serve the model.
-        wants_full: somebody looks at the pictures: full size matters.
-        needs_camera: what is drawn does not do where no camera is found.
-        stop: set when the run is to end; every wait of a source ends within 0.25 s of it.
+        camera: the settings. If the size or frame rate is None, the source chooses. Frames not taken because of the
+            classification rate count as skipped, not dropped.
+        argument: the text after the name and colon ("/dev/video1" in "webcam:/dev/video1"), the URL, or the path.
+        min_side_px: pixels on the short side that suffice for the model.
+        wants_full: full size matters, because there is a viewer.
+        needs_camera: fail if no camera is found, instead of using the synthetic one.
+        stop: set to end the run; every wait of a source then ends within 0.25 s.
     """
 
     camera: CameraOptions = field(default_factory=CameraOptions)
@@ -49,28 +49,28 @@ class Request:
 
 
 class Closeable(ABC):
-    """Something to be closed, which the end of its `with` block does."""
+    """Base of objects that must be closed; leaving the `with` block closes them."""
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Close, whatever has happened."""
+        """Close, also after an exception."""
         self.close()
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is held. Callable at any time, more than once."""
+        """Release all resources. May be called at any time and more than once."""
 
 
 class Source(Protocol):
-    """Where frames come from. Iterating yields frames, and outages while there are none; it ends with the source.
+    """Where frames come from. Iterating yields frames, and outages while there are none, until the source ends.
 
-    A source is closed by leaving its `with` block, or by `close`.
+    Leaving its `with` block or calling `close` closes a source.
 
     Attributes:
-        name: the string that selects it, with what `auto` or a default stood for filled in.
+        name: the string that selects it, with `auto` and defaults resolved.
         is_sequence: neighbouring frames show the same scene, so that smoothing makes sense.
         is_live: frames that are not taken in time are lost.
         dropped: frames lost so far.
@@ -102,18 +102,18 @@ class Source(Protocol):
         """Close it."""
 
     def close(self) -> None:
-        """Give the camera or file back, and end the iteration. Callable at any time, more than once."""
+        """Release the camera or file and end the iteration. May be called at any time and more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One camera that is there.
+    """A camera found on this machine.
 
     Attributes:
         select: the string that selects it.
-        title: what it calls itself.
-        modes: what it offers, one line for each pixel format.
-        problem: why it cannot be used now, and what to try; None if it can.
+        title: the name it reports.
+        modes: its modes, one line per pixel format.
+        problem: why it cannot be used now, and what to try; None if it can be used.
     """
 
     select: str

@@ -1,4 +1,4 @@
-"""A CSI camera without hardware, for tests: it answers where picamera2 would. See `picamera.connect`."""
+"""A simulated CSI camera for tests; replaces picamera2. See `picamera.connect`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy.typing as npt
 
 PI = {"Model": "imx219", "Id": "/base/soc/i2c0mux/i2c@1/imx219@10"}
 USB = {"Model": "Some webcam", "Id": "/base/scb/pcie@7d500000/pci@0,0/usb@0,0-1.4:1.0-046d:0825"}
-AGE_S = 0.1  # of each picture when it is handed out
+AGE_S = 0.1  # age of each picture when it is returned
 
 
 class FakeRequest:
-    """A finished request of picamera2."""
+    """A completed picamera2 request."""
 
     def __init__(self, camera: FakePicamera2) -> None:
         self._camera = camera
         camera.held += 1
 
     def get_metadata(self) -> dict[str, Any]:
-        """Say that the picture was taken a tenth of a second ago."""
+        """Return a capture time `AGE_S` ago."""
         return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(AGE_S * 1e9)}
 
     def make_array(self, name: str) -> npt.NDArray[np.uint8]:
-        """Return a grey array of the stream: (3/2 H, W) of YUV420, else (H, W, 3); uint8."""
+        """Return a grey array of the stream, uint8: (3/2 H, W) for YUV420, otherwise (H, W, 3)."""
         if self._camera.array is not None:
             return self._camera.array
         granted = self._camera.configuration[name]
@@ -34,23 +34,23 @@ class FakeRequest:
         return np.full(rows, 128, np.uint8)
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         self._camera.held -= 1
 
 
 class FakePicamera2:
-    """Grants what it is asked for, as far as edge-app asks picamera2 0.3.38 for anything. A machine is a subclass.
+    """The part of picamera2 0.3.38 that edge-app uses; grants every request. A subclass stands for a machine.
 
     Attributes:
-        infos: the cameras of the machine; one of a Raspberry Pi unless a subclass says otherwise.
-        properties: of each camera; those of a Raspberry Pi's.
-        format: what `main` is granted instead of what was asked for; empty for just that.
+        infos: the cameras of the machine; by default one Raspberry Pi camera.
+        properties: properties of each camera; by default those of a Raspberry Pi camera.
+        format: format granted to `main` instead of the requested one; empty grants the requested one.
         refusal: why no camera can be opened; None if they can.
         made: the cameras that were opened.
-        calls: what was called, in order.
-        held: requests that have not been given back.
-        failure: what waiting for a picture raises.
-        array: what every stream's array is instead of grey.
+        calls: names of the methods called, in order.
+        held: number of requests not yet released.
+        failure: raised when waiting for a picture.
+        array: replaces the grey array of every stream.
     """
 
     infos: ClassVar[list[dict[str, Any]]] = [PI]
@@ -60,7 +60,7 @@ class FakePicamera2:
     made: ClassVar[list[FakePicamera2]] = []
 
     def __init_subclass__(cls) -> None:
-        """Give each machine a list of its own."""
+        """Give each machine its own list."""
         cls.made = []
 
     def __init__(self, number: int) -> None:
@@ -82,7 +82,7 @@ class FakePicamera2:
         return cls.infos
 
     def create_video_configuration(self, **parts: Any) -> dict[str, Any]:
-        """Return the configuration, refusing what picamera2 refuses."""
+        """Return the configuration; refuse the controls that picamera2 would refuse."""
         if not set(parts["controls"]) <= ({"FrameRate"} if self.camera_controls else set()):
             raise RuntimeError(f"Control {parts['controls']} is not advertised by libcamera")
         return {"lores": None, "raw": None, "colour_space": "sYCC", **parts}
@@ -95,7 +95,7 @@ class FakePicamera2:
             configuration["main"]["format"] = self.format
 
     def camera_configuration(self) -> dict[str, Any]:
-        """Return what was granted."""
+        """Return the granted configuration."""
         return self.configuration
 
     def start(self) -> None:
@@ -103,17 +103,17 @@ class FakePicamera2:
         self.calls.append("start")
 
     def capture_request(self, wait: float) -> FakeRequest:
-        """Return a request at once, or fail as told."""
+        """Return a request at once, or raise `failure`."""
         if self.failure is not None:
             raise self.failure
         return FakeRequest(self)
 
     def cancel_all_and_flush(self) -> None:
-        """Forget what is waiting."""
+        """Record the call."""
         self.calls.append("cancel")
 
     def stop(self) -> None:
-        """Stop, or fail as told."""
+        """Stop; fail if `failure` is set."""
         self.calls.append("stop")
         if self.failure is not None:
             raise RuntimeError("cannot stop")

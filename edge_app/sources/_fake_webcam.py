@@ -1,4 +1,4 @@
-"""A webcam without hardware, for tests: it answers where OpenCV and V4L2 would. See `webcam.Drivers`."""
+"""A simulated webcam for tests; replaces OpenCV and V4L2. See `webcam.Drivers`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def jpeg(level: int = 77, size_px: tuple[int, int] = (64, 48)) -> npt.NDArray[np
 
 
 class FakeWebcam:
-    """A camera that begins with its one mode, grants what it is asked for, and hands out one buffer again and again.
+    """A camera that starts in its one mode, grants every request and returns the same buffer again and again.
 
-    It stands for `cv2.VideoCapture` as far as `webcam` uses it, and keeps what it was asked.
+    Implements the part of `cv2.VideoCapture` that `webcam` uses, and records the properties set.
 
     Args:
-        mode: what it lists.
-        buffer: what a picture of it looks like in memory, of any shape, uint8; None for a camera that is gone.
+        mode: the only mode it lists.
+        buffer: every picture in memory, uint8, any shape; None for a camera that is gone.
 
     Attributes:
-        buffer: as above; may be changed while it is open.
+        buffer: as above; may be changed while the camera is open.
         asked: the properties that were set, in order.
         opened: how often it was opened.
-        is_held: whether it is open now.
+        is_held: whether it is open.
     """
 
     def __init__(self, mode: Mode, buffer: npt.NDArray[np.uint8] | None) -> None:
@@ -45,7 +45,7 @@ class FakeWebcam:
 
     @property
     def drivers(self) -> Drivers:
-        """What `webcam.connect` takes to find this camera, at whatever path."""
+        """Drivers with which `webcam.connect` finds this camera at any path."""
         return Drivers(lambda path: Device(path, "fake", (self.mode,)), self._open)
 
     def _open(self, _path: str) -> Any:
@@ -57,23 +57,23 @@ class FakeWebcam:
         return self.is_held
 
     def set(self, key: int, value: float) -> bool:
-        """Grant it."""
+        """Grant the value."""
         self.asked.append(key)
         self._granted[key] = value
         return True
 
     def get(self, key: int) -> float:
-        """Return what was granted."""
+        """Return the granted value."""
         return self._granted.get(key, 0.0)
 
     def grab(self) -> bool:
-        """Succeed as long as there is a buffer."""
+        """Succeed if there is a buffer."""
         return self.buffer is not None
 
     def retrieve(self) -> tuple[bool, npt.NDArray[np.uint8] | None]:
-        """Hand the buffer out."""
+        """Return the buffer."""
         return True, self.buffer
 
     def release(self) -> None:
-        """Let it go."""
+        """Release it."""
         self.is_held = False

@@ -1,4 +1,4 @@
-"""Where the times of a recording fall on the clock of this machine."""
+"""Maps the times of a recording to the clock of this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Plays one stream: its first picture is due when it is asked for, the others as far apart as the stream says.
+    """Paces one stream: the first picture is due when it is requested, the others at the stream's own intervals.
 
     Args:
         clock: monotonic seconds.
@@ -26,13 +26,13 @@ class Pace:
 
 
 def next_position_s(reported_ms: float, previous_s: float, period_s: float) -> float:
-    """Return a picture's place on its stream's time axis, in seconds: what the container reports, if that rises.
+    """Return a picture's position in its stream, in seconds: the container's time if it increases.
 
-    Damaged and raw streams report 0, NaN or times that fall back; there the pictures are one period apart.
+    Damaged and raw streams report 0, NaN or decreasing times; the position then advances by one period.
 
     Args:
         reported_ms: `cv2.CAP_PROP_POS_MSEC`.
-        previous_s: place of the picture before; `-period_s` before the first.
+        previous_s: position of the previous picture; `-period_s` before the first.
         period_s: seconds between two pictures.
     """
     reported_s = reported_ms / 1e3
@@ -40,5 +40,5 @@ def next_position_s(reported_ms: float, previous_s: float, period_s: float) -> f
 
 
 def period_s(fps: float) -> float:
-    """Return the seconds between two pictures; 1/25 where the container's rate cannot be true."""
+    """Return the seconds between two pictures; 1/25 if the container's rate is implausible."""
     return 1 / fps if 0.01 < fps <= 1000 else 1 / 25

@@ -1,4 +1,4 @@
-"""The first camera there is: picamera2, then a webcam, else the synthetic camera."""
+"""The first camera found: picamera2, then webcams, otherwise the synthetic camera."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def connect(request: Request) -> Source:
-    """Open the first camera that is found; say so when none is and the synthetic one is used.
+    """Open the first camera found; if there is none, warn and use the synthetic camera.
 
     Raises:
-        SourceError: a camera was found and cannot be opened; or none was, and one is needed.
+        SourceError: a camera was found but cannot be opened, or none was found but one is needed.
     """
     for module in (picamera, webcam):
         cameras: list[Found] = module.discover()

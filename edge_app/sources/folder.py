@@ -1,8 +1,8 @@
-"""Pictures in a folder and all below it, by name; `photos/`, `photo.jpg` or `folder:photos`.
+"""Pictures in a folder and its subfolders, sorted by name; `photos/`, `photo.jpg` or `folder:photos`.
 
-JPEG files are handed on undecoded, so one with a sound header and end but a damaged body fails in the pipeline, as a
-`PictureError` of `picture.rgb`; the pipeline counts and reports those. All else that cannot be read, and what is cut
-off, is reported and skipped here. Of a file with several pictures (TIFF, animated WebP) the first is taken.
+JPEG files are passed on undecoded, so one with an intact header and end but a damaged body fails in the pipeline, as a
+`PictureError` of `picture.rgb`; the pipeline counts and reports it. Other unreadable files, and JPEGs that are cut off,
+are reported and skipped here. A file with several pictures (TIFF, animated WebP) yields only the first.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_FILE_BYTES = 512 << 20  # An 8000x6000 picture takes 144 MB uncompressed; a 
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell a picture by the end of its name."""
+    """Return whether the name has the suffix of a picture."""
     return name.lower().endswith(SUFFIXES)
 
 
 def claims(path: Path) -> bool:
-    """Tell whether this is a folder or a picture."""
+    """Return whether this is a folder or a picture."""
     return path.is_dir() or (path.is_file() and is_picture_name(path.name))
 
 
@@ -41,16 +41,16 @@ def connect(request: Request) -> Source:
     """List the pictures.
 
     Raises:
-        SourceError: there are none, or they may not be looked at; or it is a single file and no picture.
+        SourceError: there are none, or they may not be read; or it is a single file that is not a picture.
     """
     return FolderSource(request)
 
 
 class FolderSource(Closeable):
-    """A `Source` that ends. Its frames are unrelated pictures, `Frame.name` says which.
+    """A `Source` that ends. Its frames are unrelated pictures; `Frame.name` is the file name.
 
     Args:
-        request: its `argument` is the folder or the file.
+        request: its `argument` is the folder or file.
         clock: monotonic seconds.
     """
 
@@ -66,7 +66,7 @@ class FolderSource(Closeable):
         self._next, self._is_closed = 0, False
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield one frame for every picture that can be read; the others leave a gap in the index."""
+        """Yield one frame for each readable picture; unreadable ones leave a gap in the index."""
         while self._next < len(self._paths) and not self._is_closed and not self._request.stop.is_set():
             index, self._next = self._next, self._next + 1
             frame = self._frame(index)
@@ -113,7 +113,7 @@ def _list(path: Path) -> list[Path]:
 
 
 def _checked(path: Path) -> Path:
-    """Refuse a single file that is no picture now: nothing else would come of the run."""
+    """Refuse a single file that is not a picture at once: the run would have no frames."""
     try:
         load(path)
     except PictureError as error:
@@ -122,7 +122,7 @@ def _checked(path: Path) -> Path:
 
 
 def walk(top: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder; hidden ones and links to folders, which may run in circles, are left out."""
+    """Yield the pictures below a folder, except hidden ones and those behind links to folders, which may be cyclic."""
     for folder, subfolders, files in os.walk(top, onerror=_report_subfolder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         yield from (Path(folder, name) for name in files if not name.startswith(".") and is_picture_name(name))
@@ -136,15 +136,15 @@ def load(path: Path) -> Picture:
     """Read one file.
 
     Raises:
-        PictureError: it cannot be read, or is no picture.
+        PictureError: it cannot be read, or is not a picture.
     """
     try:
         status = path.stat()
-        # A pipe called x.jpg would block the run for ever.
+        # Reading a named pipe called x.jpg would block forever.
         if not stat.S_ISREG(status.st_mode):
             raise PictureError("not a regular file", "put a copy of the picture there")
         if status.st_size > MAX_FILE_BYTES:
-            raise PictureError(f"{status.st_size} bytes are too many for a picture", "shrink it")
+            raise PictureError(f"the file is too large for a picture: {status.st_size} bytes", "shrink it")
         data = path.read_bytes()
     except OSError as error:
         raise PictureError(error.strerror or one_line(error), _LET_READ) from error
@@ -154,6 +154,6 @@ def load(path: Path) -> Picture:
 
 
 def _printable(name: str) -> str:
-    """Return a file name as one line of valid UTF-8: names on disk may contain any byte but NUL and slash."""
+    """Return a file name as one line of valid UTF-8: names on disk may contain any byte except NUL and slash."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,7 +1,7 @@
 """CSI cameras of a Raspberry Pi through picamera2; `picamera`, `picamera:1`.
 
-The ISP shrinks each frame in hardware: classification takes the small `lores` stream; the `main` stream is fetched
-only for a viewer, or where the camera has no `lores`.
+The ISP shrinks each frame in hardware: classification uses the small `lores` stream; the `main` stream is fetched
+only for a viewer, or if the camera has no `lores`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def connect(request: Request, picamera2: Any = None) -> Source:
     """Open a CSI camera.
 
     Args:
-        request: how the run wants its frames.
-        picamera2: the class `Picamera2`, or one that behaves like it; None for the installed one.
+        request: what to open the camera with.
+        picamera2: the class `Picamera2` or a compatible one; None for the installed one.
 
     Raises:
         DependencyMissing: picamera2 is not installed.
-        SourceError: no such camera, or it is busy.
+        SourceError: the camera does not exist or is busy.
 
     """
     return LiveSource(Picamera(request, picamera2), request)
 
 
 def discover(picamera2: Any = None) -> list[Found]:
-    """List the cameras picamera2 knows; none where it is not installed.
+    """List the cameras picamera2 finds; none if it is not installed.
 
-    libcamera sees USB cameras too (picamera2 tells them by their id); those are better left to `webcam`.
+    libcamera also finds USB cameras (recognisable by their id); those are left to `webcam`, which suits them better.
     """
     try:
         cameras = (picamera2 or _picamera2()).global_camera_info()
@@ -73,7 +73,7 @@ def _picamera2() -> Any:
 class Picamera(Camera):
     """One CSI camera. The `Picamera2` object is made once and reused. See `_live.Camera`."""
 
-    # After "frontend has timed out" flushing, stopping and starting helps, or nothing in this process.
+    # After "frontend has timed out", either flushing, stopping and starting helps, or only a new process does.
     patience = 3
 
     def __init__(self, request: Request, picamera2: Any = None) -> None:
@@ -82,7 +82,7 @@ class Picamera(Camera):
         self._streams: dict[str, dict[str, Any]] = {}
 
     def open(self) -> str:
-        """Make the object if need be, configure `main` and `lores`, start."""
+        """Create the object if necessary, configure `main` and `lores`, start."""
         number = _number(self._request.argument)
         if self._camera is None:
             self._camera = _acquire(number, self._picamera2 or _picamera2())
@@ -120,7 +120,7 @@ class Picamera(Camera):
         return Capture(picture, _captured_s(metadata))
 
     def skip(self) -> int:
-        """Wait for the next request and copy nothing out of it."""
+        """Wait for the next request without copying its arrays."""
         self._request_done().release()
         return 0
 
@@ -133,7 +133,7 @@ class Picamera(Camera):
             raise CameraLost(f"the camera failed: {one_line(error)}") from error
 
     def close(self) -> None:
-        """Stop the stream; the object stays for the next `open`."""
+        """Stop the stream; keep the object for the next `open`."""
         if self._camera is None:
             return
         try:
@@ -147,10 +147,10 @@ class Picamera(Camera):
         full = request.camera.size.px if request.camera.size else DEFAULT_SIZE_PX
         small = lores_size(full, request.min_side_px)
         streams = {"main": {"size": full, "format": "RGB888"}}
-        # Only a Raspberry Pi's ISP has a second stream; picamera2 tells its cameras by this property as well.
+        # Only a Raspberry Pi's ISP has a second stream; picamera2 also recognises its cameras by this property.
         if min(small) < min(full) and "ColorFilterArrangement" in self._camera.camera_properties:
             streams["lores"] = {"size": small, "format": "YUV420"}
-        # `FrameRate` stands for `FrameDurationLimits`; a control that the camera does not have is an error.
+        # `FrameRate` sets `FrameDurationLimits`; setting a control that the camera lacks is an error.
         has_rate = "FrameDurationLimits" in self._camera.camera_controls
         controls = {"FrameRate": request.camera.fps or DEFAULT_FPS} if has_rate else {}
         return dict(self._camera.create_video_configuration(**streams, controls=controls))
@@ -161,23 +161,23 @@ class Picamera(Camera):
         return ["lores", "main"] if self._request.wants_full else ["lores"]
 
     def _picture(self, name: str, array: npt.NDArray[np.uint8]) -> Picture:
-        # The array of a request is a copy of the buffer: it outlives the request.
+        # The array is a copy of the buffer, so it remains valid after the request is released.
         return to_picture(array, self._streams[name], self._camera.camera_configuration().get("colour_space"))
 
 
 class SmallAndFull:
-    """One moment in two sizes of the same view: the small one serves whom it suffices."""
+    """One frame in two sizes; the small one is used where it suffices."""
 
     def __init__(self, small: Picture, full: Picture) -> None:
         self._small, self._full = small, full
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the full one."""
+        """Width and height of the full-size picture."""
         return self._full.size_px
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Take the small picture if its part of the box is large enough. See `Picture.rgb`."""
+        """Use the small picture if the box is large enough in it. See `Picture.rgb`."""
         box = box or Box(0, 0, *self.size_px)
         x, y = (small / full for small, full in zip(self._small.size_px, self.size_px, strict=True))
         part = Box(round(box.left * x), round(box.top * y), round(box.width_px * x), round(box.height_px * y))
@@ -187,22 +187,22 @@ class SmallAndFull:
 
 
 def lores_size(full: tuple[int, int], min_side_px: int) -> tuple[int, int]:
-    """Return the smallest even size of the same aspect whose short side is at least `min_side_px`."""
+    """Return the smallest even size with the same aspect ratio and a short side of at least `min_side_px`."""
     width, height = (2 * -(-side * min_side_px // (2 * min(full))) for side in full)
     return width, height
 
 
 def to_picture(array: npt.NDArray[np.uint8], stream: dict[str, Any], color_space: Any) -> Picture:
-    """Make a picture of a request's array.
+    """Make a picture from a request's array.
 
     Args:
-        array: as `make_array` gives it: (H, W, 3 or 4) uint8, or (3/2 H, W) for 4:2:0. The rows of YUV420 keep the
-            padding to the stream's stride, those of the others have lost it.
+        array: from `make_array`: (H, W, 3 or 4) uint8, or (3/2 H, W) for 4:2:0. Rows of YUV420 still include the
+            padding to the stream's stride; rows of other formats do not.
         stream: the granted stream configuration, with `format` and `size` (width, height).
-        color_space: libcamera's, or its name.
+        color_space: libcamera's colour space or its name.
 
     Raises:
-        PictureError: a pixel format that is not handled.
+        PictureError: the pixel format is not supported.
 
     """
     name, size = stream["format"], (int(stream["size"][0]), int(stream["size"][1]))
@@ -219,7 +219,7 @@ _PACKED: dict[str, Literal["rgb", "bgr"]] = {"RGB888": "bgr", "XRGB8888": "bgr",
 
 
 def color_standard(color_space: Any) -> ColorStandard:
-    """Translate libcamera's colour space by its name; what is unknown is taken for sYCC, the preview's default."""
+    """Translate libcamera's colour space by name; unknown ones count as sYCC, the default of previews."""
     name = str(color_space).lower()
     if "rec709" in name:
         return BT709
@@ -242,7 +242,7 @@ def _acquire(number: int, factory: Any) -> Any:
     try:
         return factory(number)
     except RuntimeError as error:
-        # picamera2 says only that it failed; what libcamera said is the cause.
+        # picamera2 reports only that it failed; the cause holds libcamera's message.
         raise SourceError(
             f"picamera:{number} cannot be opened: {one_line(error.__cause__ or error)}",
             "most likely another process uses it: stop that one",
@@ -250,7 +250,7 @@ def _acquire(number: int, factory: Any) -> Any:
 
 
 def _captured_s(metadata: dict[str, Any]) -> float:
-    """Return the sensor's timestamp (nanoseconds, CLOCK_BOOTTIME) on the monotonic clock, or now if there is none."""
+    """Return the sensor's timestamp (nanoseconds, CLOCK_BOOTTIME) on the monotonic clock; now if missing or absurd."""
     stamp_ns = metadata.get("SensorTimestamp")
     now_s = time.monotonic()
     if not stamp_ns:

@@ -1,7 +1,7 @@
-"""A video file, every frame of it; `clip.mp4` or `video:clip.mp4`.
+"""Every frame of a video file; `clip.mp4` or `video:clip.mp4`.
 
-With `CameraOptions.realtime` it plays at its own pace like a camera, and drops the frames that come too late. Phones
-note how they were held, and OpenCV turns such a video upright.
+With `CameraOptions.realtime` it plays at its own rate, like a camera, and drops late frames. OpenCV turns a video
+upright if its metadata says how the phone was held.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-CUT_OFF_BELOW = 0.95  # Frame counts of containers without an index are estimates.
-SIGN_OF_LIFE_S = 1.0  # A machine too slow for a video still shows one frame as often as this.
+CUT_OFF_BELOW = 0.95  # A margin, because frame counts of containers without an index are estimates.
+SIGN_OF_LIFE_S = 1.0  # A machine too slow for a video still shows one frame per this interval.
 
 
 def claims(path: Path) -> bool:
-    """Tell whether this may be a video: any file that is no picture. Whether it is one, opening it will tell."""
+    """Return whether this may be a video: any file that is not a picture. Opening it shows whether it is one."""
     return path.is_file() and not folder.is_picture_name(path.name)
 
 
@@ -38,7 +38,7 @@ def connect(request: Request) -> Source:
     """Open a video file.
 
     Raises:
-        SourceError: it is absent, forbidden, empty, or no video.
+        SourceError: it is missing, not readable, empty, or not a video.
     """
     return VideoSource(request)
 
@@ -49,7 +49,7 @@ class VideoSource(Closeable):
     Args:
         request: its `argument` is the path.
         clock: monotonic seconds.
-        wait: waits so many seconds, or shorter when the run ends; `request.stop.wait` unless a test says otherwise.
+        wait: waits the given seconds, or until the run ends; `request.stop.wait` by default.
     """
 
     is_sequence = True
@@ -72,7 +72,7 @@ class VideoSource(Closeable):
         self._in_use, self._is_closed, self._is_ended = threading.Lock(), False, False
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames until the file ends; in real time those that are due."""
+        """Yield frames until the file ends; in real time only those that are not late."""
         while not self._request.stop.is_set() and self._advance():
             if self._request.camera.realtime and not self._wait_until_due():
                 continue
@@ -87,7 +87,7 @@ class VideoSource(Closeable):
             self._capture.release()
 
     def _advance(self) -> bool:
-        """Go to the next frame without converting it; False at the end."""
+        """Advance to the next frame without converting it; False at the end."""
         with self._in_use:
             if self._is_closed:
                 return False
@@ -100,7 +100,7 @@ class VideoSource(Closeable):
         return True
 
     def _wait_until_due(self) -> bool:
-        """Wait for the frame's time; False when that has passed and the next one will do."""
+        """Wait until the frame is due; False if it is too late and dropped."""
         delay_s = self._pace.delay_s(self._stream_s)
         if delay_s < -self._period_s and self._clock() - self._shown_s < SIGN_OF_LIFE_S:
             self.dropped += 1
@@ -133,7 +133,7 @@ class VideoSource(Closeable):
 
 
 def _open(path: Path) -> cv2.VideoCapture:
-    """Open a file with FFmpeg, and say what is wrong where FFmpeg does not."""
+    """Open a file with FFmpeg; explain the failures that FFmpeg does not explain."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -141,10 +141,10 @@ def _open(path: Path) -> cv2.VideoCapture:
         raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}", "let this user read it") from error
     if not head:
         raise SourceError(f"{path} is empty", "copy it again")
-    # FFmpeg would show a text file as a picture of its letters, and fetch what a playlist names.
+    # FFmpeg would render a text file as a picture, and fetch the URLs in a playlist.
     if _is_text(head):
         raise SourceError(f"{path} is a text file, not a video", "name a video, a picture or a folder of pictures")
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # "a:b.mp4" would be taken for a URL
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)  # absolute: "a:b.mp4" would be taken for a URL
     if not capture.isOpened():
         capture.release()
         raise SourceError(f"{path} is not a video that FFmpeg can read, or is cut off", "does it play elsewhere?")
@@ -152,5 +152,5 @@ def _open(path: Path) -> cv2.VideoCapture:
 
 
 def _is_text(head: bytes) -> bool:
-    """Tell text from video by control characters: no video does without them for 4 kB."""
+    """Return whether this is text: it has no control characters, which every video has in its first 4 kB."""
     return not any(byte < 0x20 and byte not in b"\t\n\f\r\x1b" for byte in head)

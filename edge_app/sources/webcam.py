@@ -1,7 +1,7 @@
 """USB webcams and other V4L2 devices through OpenCV; `webcam`, `webcam:1`, `webcam:/dev/v4l/by-id/...`.
 
-On Linux the camera's own bytes are taken (MJPG or YUYV) and decoded only as far as somebody asks. Where raw bytes
-are not to be had (macOS, odd formats) OpenCV decodes.
+On Linux the camera's raw bytes (MJPG or YUYV) are used and decoded only as far as needed. Where raw bytes are not
+available (macOS, other formats), OpenCV decodes.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-PREFERRED = ("MJPG", "YUYV")  # What can be taken raw.
+PREFERRED = ("MJPG", "YUYV")  # The formats that can be used raw.
 YUYV_BYTES_PER_PIXEL = 2
-# Of a camera's uncompressed stream; more goes as MJPG. USB 2 reserves 24 MB/s for a camera at most (USB 2.0, 5.6.3:
-# three packets of 1024 bytes each microframe), and others want some: 320x240 at 30 frames/s takes 4.6, 640x480 18.
+# Maximum for an uncompressed stream; above it MJPG is preferred. USB 2 reserves at most 24 MB/s for a camera (USB 2.0,
+# 5.6.3: three packets of 1024 bytes per microframe), and other devices need a share: 320x240 at 30 frames/s takes
+# 4.6 MB/s, 640x480 takes 18 MB/s.
 LIGHT_BYTES_PER_S = 10e6
 _LINUX = sys.platform == "linux"
 
@@ -50,11 +51,11 @@ def _open_device(path: str) -> cv2.VideoCapture:
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """How webcams are reached; `_fake_webcam.FakeWebcam.drivers` is another way.
+    """The functions that access webcams; tests use `_fake_webcam.FakeWebcam.drivers` instead.
 
     Attributes:
-        query: as `v4l2.query`; asked on Linux only.
-        open: returns an OpenCV capture of the device at a path, open or not.
+        query: like `v4l2.query`; called on Linux only.
+        open: returns an OpenCV capture of the device at a path, opened or not.
     """
 
     query: Callable[[str], v4l2.Device | None] = _query_device
@@ -65,21 +66,21 @@ def connect(request: Request, drivers: Drivers = Drivers()) -> Source:
     """Open a webcam.
 
     Raises:
-        SourceError: none is there, or it is busy, forbidden or not a camera; says which and what to try.
+        SourceError: the device does not exist, is busy, is not accessible or is not a camera.
 
     """
     return LiveSource(Webcam(request, drivers), request)
 
 
 def discover() -> list[Found]:
-    """List V4L2 capture devices; elsewhere than on Linux there is no way to ask, and none is listed."""
+    """List V4L2 capture devices; empty on other systems than Linux, where they cannot be listed."""
     if not _LINUX:
         return []
     return [Found(f"webcam:{device.path}", device.title, _listed(device.modes)) for device in v4l2.devices()]
 
 
 def _listed(modes: tuple[v4l2.Mode, ...]) -> tuple[str, ...]:
-    """Return one text for each pixel format, with its sizes."""
+    """Return one string per pixel format, with its sizes."""
     sizes: dict[str, list[str]] = {}
     for mode in modes:
         fourcc, _, size = str(mode).partition(" ")
@@ -88,14 +89,14 @@ def _listed(modes: tuple[v4l2.Mode, ...]) -> tuple[str, ...]:
 
 
 def claims(path: Path) -> bool:
-    """Take a device node that is named without `webcam:`."""
+    """Return whether this is a device node, given without `webcam:`."""
     return path.is_char_device()
 
 
 class Webcam(Camera):
     """One device, opened with OpenCV. See `_live.Camera`."""
 
-    hung_s = 5.0  # OpenCV is told to wait 2 s; the first call starts the stream too
+    hung_s = 5.0  # OpenCV waits at most 2 s for a picture; the first call also starts the stream.
 
     def __init__(self, request: Request, drivers: Drivers = Drivers()) -> None:
         self._request, self._drivers = request, drivers
@@ -105,7 +106,7 @@ class Webcam(Camera):
         self._buffer_bytes = 0
 
     def open(self) -> str:
-        """Open the device, negotiate format, size and rate, and read back what was granted."""
+        """Open the device, negotiate format, size and rate, and read back the granted values."""
         path = _path(self._request.argument)
         device = _require(path, self._drivers) if _LINUX else None
         capture = self._drivers.open(path)
@@ -139,7 +140,7 @@ class Webcam(Camera):
         return Capture(self._picture(buffer), captured_s)
 
     def skip(self) -> int:
-        """Take the next buffer and copy nothing out of it."""
+        """Take the next buffer without copying it."""
         self._grabbed()
         return 0
 
@@ -157,7 +158,7 @@ class Webcam(Camera):
             self._capture = None
 
     def _negotiate(self, capture: cv2.VideoCapture, mode: v4l2.Mode | None) -> None:
-        # The order matters: drivers reset the size when the format changes, and the rate when the size does.
+        # The order matters: drivers reset the size when the format changes, and the rate when the size changes.
         if mode is not None and mode.fourcc in PREFERRED:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*mode.fourcc))
         asked = self._request.camera.size
@@ -174,7 +175,7 @@ class Webcam(Camera):
         return ArrayPicture(buffer, "bgr")
 
     def _whole_yuyv(self, buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return a buffer as (H, W, 2), unless it is none of a picture of the size granted."""
+        """Return a buffer as (H, W, 2); raise PictureError if it does not hold a picture of the granted size."""
         width, height = self._size_px
         if buffer.size < 2 * width * height:
             raise PictureError(f"a short YUYV buffer: {counted(buffer.size, 'byte')} instead of {2 * width * height}")
@@ -183,25 +184,25 @@ class Webcam(Camera):
                 f"buffers have grown from {self._buffer_bytes} to {counted(buffer.size, 'byte')}: another size?"
             )
         pairs = buffer.reshape(-1)[: 2 * width * height].reshape(height, width, 2)
-        # No scene has zeros for colour everywhere: a buffer that the driver never filled, seen as green.
+        # Chroma is zero everywhere only in a buffer that the driver never filled; it would look green.
         if not pairs[::_SAMPLED, ::_SAMPLED, 1].any() and not pairs[..., 1].any():
             raise PictureError("an empty (green) picture")
         self._buffer_bytes = buffer.size
         return pairs
 
 
-_SAMPLED = 16  # Every sixteenth pixel of every sixteenth row is looked at first.
+_SAMPLED = 16  # Every 16th pixel of every 16th row is checked first: checking all is slow.
 
 
 def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | None:
-    """Choose the cheapest of a device's modes that serves.
+    """Choose the cheapest sufficient mode of a device.
 
-    Without a viewer that is the smallest that still gives `request.min_side_px`; with one the smallest of at least
-    640x480; with `request.camera.size` that size. Raw formats go before others; YUYV, which needs no decoding, before
-    MJPG where it is light enough for the bus.
+    Without a viewer, this is the smallest mode with at least `request.min_side_px`; with a viewer, the smallest of at
+    least 640x480; with `request.camera.size`, that size. Raw formats are preferred to others, and YUYV, which needs no
+    decoding, to MJPG if the bus can carry it.
 
     Returns:
-        The mode; None where the device lists none that fits, and the driver has to choose.
+        The mode; None if the device lists no suitable one, so that the driver has to choose.
 
     """
     modes = device.modes if device else ()
@@ -212,12 +213,12 @@ def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | Non
     else:
         side_px = DEFAULT_SIZE_PX[1] if request.wants_full else request.min_side_px
         fitting = [mode for mode in raw if min(mode.width_px, mode.height_px) >= side_px]
-        # 11:9 (CIF, QCIF) is cut out of the sensor by many cameras: the view would depend on the mode.
+        # Many cameras crop the sensor for 11:9 (CIF, QCIF), which would change the field of view.
         fitting = [mode for mode in fitting if mode.width_px * 9 != mode.height_px * 11] or fitting
 
     def cost(mode: v4l2.Mode) -> tuple[int, int]:
         area, fps = mode.width_px * mode.height_px, request.camera.fps or DEFAULT_FPS
-        # Above the usual rate many cameras have MJPG alone, and grant YUYV at a lower one.
+        # Above the default rate, many cameras offer only MJPG and would grant YUYV at a lower rate.
         is_light = YUYV_BYTES_PER_PIXEL * area * fps <= LIGHT_BYTES_PER_S and fps <= DEFAULT_FPS
         order = ("YUYV", "MJPG") if is_light else ("MJPG", "YUYV")
         return area, order.index(mode.fourcc) if mode.fourcc in order else len(order)
@@ -226,7 +227,7 @@ def choose_mode(device: v4l2.Device | None, request: Request) -> v4l2.Mode | Non
 
 
 def _captured_s(capture: cv2.VideoCapture) -> float:
-    """Return the kernel's time of capture, if it is on the monotonic clock and believable, else now."""
+    """Return the kernel's capture time if it is on the monotonic clock and plausible, otherwise now."""
     now_s = time.monotonic()
     kernel_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3 if _LINUX else 0.0
     return kernel_s if 0 <= now_s - kernel_s < 5 else now_s
@@ -248,7 +249,7 @@ def _path(argument: str) -> str:
 
 
 def hidden_devices() -> str:
-    """Name the nodes this user may not open: they look like no camera at all."""
+    """Return a hint that lists the device nodes this user may not open: without permission, no camera is found."""
     nodes = map(str, v4l2.nodes()) if _LINUX else ()
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     return f" ({', '.join(closed)}: no permission, {_JOIN_GROUP})" if closed else ""
@@ -259,7 +260,7 @@ _JOIN_GROUP = "join the group with 'sudo usermod -aG video $USER' and log in aga
 
 
 def _require(path: str, drivers: Drivers) -> v4l2.Device:
-    """Ask the device what it is; say what is wrong when it does not answer."""
+    """Query the device; raise SourceError with the reason if it is not a usable camera."""
     try:
         device = drivers.query(path)
     except FileNotFoundError as error:
@@ -279,14 +280,14 @@ def _refusal(path: str) -> SourceError:
     if not _LINUX:
         return SourceError(
             f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program",
-            "close what uses it, and allow this program the camera in the system's settings",
+            "close the program that uses it, and allow this one the camera in the system's settings",
         )
     user = v4l2.holders([path]).get(path)
     if user:
         return SourceError(f"{path} is in use by {user}", "stop it or choose another camera")
     if os.geteuid() == 0:
-        return SourceError(f"{path} cannot be opened: it is busy or no camera", _LIST)
-    # Of other users' processes /proc shows root alone which files they have open.
+        return SourceError(f"{path} cannot be opened: it is busy or not a camera", _LIST)
+    # Only root can see in /proc which files the processes of other users have open.
     return SourceError(
         f"{path} cannot be opened: in use by another user's program?", f"'sudo fuser -v {path}' names it"
     )

@@ -112,7 +112,7 @@ def test_delegated_operators_are_counted(caplog: pytest.LogCaptureFixture) -> No
         assert str(loaded.delegation) == "7/7"
     else:
         assert str(loaded.delegation) == "0/7"
-        assert "gives none of this model's operators to XNNPACK" in caplog.text
+        assert "delegates none of this model's operators to XNNPACK" in caplog.text
     assert f"XNNPACK runs {loaded.delegation} operators" in caplog.text
 
 

@@ -58,13 +58,13 @@ def test_a_swapped_file_is_refused(copied: Path) -> None:
     content = bytearray(copied.read_bytes())
     content[-1] ^= 1
     copied.write_bytes(content)
-    with pytest.raises(ModelRefused, match="not the file its card speaks of"):
+    with pytest.raises(ModelRefused, match="not the file its card describes"):
         store.read(str(copied))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "is empty"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "no TFLite model"), (b"TFL3", "no TFLite model")],
+    [(b"", "is empty"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "not a TFLite model"), (b"TFL3", "not a TFLite model")],
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """An empty file, a picture and a stump are no models, and are never given to the runtime."""

@@ -150,7 +150,7 @@ def test_nothing_to_show_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file"):
         sources.connect(f"folder:{tmp_path / 'gone'}", Request())
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match="no picture OpenCV can read"):
+    with pytest.raises(SourceError, match="not a picture OpenCV can read"):
         sources.connect(str(tmp_path / "a.jpg"), Request())
 
 

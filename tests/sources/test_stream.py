@@ -131,7 +131,7 @@ def test_bytes_without_a_boundary_do_not_fill_the_memory(http_camera: HttpCamera
     """A server that sends anything but parts is given up after 64 kB of headers or 16 MB of part."""
     camera = Stream(Request(argument=http_camera.url("/endless")))
     camera.open()
-    with pytest.raises(CameraLost, match="something else than MJPEG"):
+    with pytest.raises(CameraLost, match="something other than MJPEG"):
         camera.read()
     camera.close()
     parser = _multipart.Multipart("frame")
@@ -188,7 +188,7 @@ def film(path: Path, frames: int, fps: float) -> bytes:
         ("/nothing", "not found (404)"),
         ("/page", "not a stream but text/html"),
         ("/png", "not a stream but image/png"),
-        ("/noise", "no video that can be decoded"),
+        ("/noise", "no decodable video"),
         ("/login", "wants a login (401)"),
         ("/silent", "timed out"),
     ],
@@ -224,7 +224,7 @@ def test_an_unknown_host_and_a_wrong_protocol_are_named(http_camera: HttpCamera)
 @pytest.mark.parametrize("url", ["http://", "rtsp://host:port/", "http://[::1/", "http://host/a b", "stream:cam"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """A malformed address is a SourceError, not a traceback."""
-    with pytest.raises(SourceError, match="no address of a stream"):
+    with pytest.raises(SourceError, match="not the address of a stream"):
         sources.connect(url, Request())
 
 

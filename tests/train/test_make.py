@@ -91,7 +91,7 @@ def test_tampered_weights_are_found(trained: Path, tmp_path: Path) -> None:
         file.seek(-1, 2)
         file.write(b"\x7f")
     refused = edge_app("models", "verify", str(tmp_path / trained.name))
-    assert refused.returncode == 78 and "shapes-nano.safetensors is not the file its card speaks of" in refused.stderr
+    assert refused.returncode == 78 and "shapes-nano.safetensors is not the file its card describes" in refused.stderr
 
 
 def test_run_uses_its_labels_and_size(trained: Path, tmp_path: Path) -> None:

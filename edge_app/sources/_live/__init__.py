@@ -1,11 +1,11 @@
-"""Live capture: one thread that keeps the newest frame, counts what nobody took, and reopens a lost camera for ever.
+"""Live capture: a thread keeps the newest frame, counts the frames nobody took, and reopens a lost camera forever.
 
-Three parts, each to be understood alone, and `LiveSource`, which puts them together:
+`LiveSource` combines these parts, each readable alone:
 
-    _slot       the newest frame, passed from the capture thread to the loop; the counts
-    _patience   when a call hangs, when a camera is lost, when an outage is told, when to try again
+    _slot       passes the newest frame from the capture thread to the loop; counts frames
+    _patience   decides when a call hangs, a camera is lost, an outage is reported, and when to try again
     _capture    the loop of the capture thread: open, read or skip, publish, close, reopen
-    _camera     what the author of a camera writes
+    _camera     the interface that the author of a camera implements
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from edge_app.system.masking import masked
 
 __all__ = ["Camera", "Capture", "LiveSource"]
 
-POLL_S = 0.25  # How late a stop may be noticed.
-CLOSE_S = 0.5  # How long a stop waits for the capture thread: the whole program has a second to end.
+POLL_S = 0.25  # Longest delay before a stop is noticed.
+CLOSE_S = 0.5  # Longest wait for the capture thread to end: the whole program must end within a second.
 THREAD_NAME = "capture"
 
 
 class LiveSource(Closeable):
-    """A `Source` made of a `Camera`.
+    """A `Source` made from a `Camera`.
 
-    The first opening is waited for, so that a camera that does not exist is an error at once; whatever fails later
-    is an outage. It too happens in the capture thread: a call that blocks must not keep a signal from being obeyed.
+    The constructor waits for the first opening, so that a missing camera is an error at once; later failures are
+    outages. The first opening also happens in the capture thread: a blocking call must not delay signal handling.
 
-    The thread does not refer to this object: one that is forgotten instead of closed is closed when it is collected,
-    at the latest when the interpreter exits, before C++ code of the camera could meet an interpreter that is gone.
+    The thread holds no reference to this object, so an unclosed source is closed when it is garbage-collected, at the
+    latest when the interpreter exits: C++ code of the camera must not outlive the interpreter.
 
     Args:
         camera: the device.
-        request: how the run wants its frames.
+        request: what to open it with.
         clock: monotonic seconds.
 
     Raises:
@@ -73,13 +73,13 @@ class LiveSource(Closeable):
 
     @property
     def dropped(self) -> int:
-        """Frames lost so far: replaced by a newer one before anybody took them, damaged, or lost in the camera."""
+        """Frames lost so far: replaced before being taken, damaged, stale, or lost in the camera."""
         return self._slot.dropped
 
     def __iter__(self) -> Iterator[Frame | Outage]:
-        """Yield the newest frame whenever there is one nobody has taken, an outage every second that there is none.
+        """Yield the newest frame as soon as there is a new one; during an outage, yield an `Outage` every second.
 
-        Ends with the run, and when the source is closed.
+        Ends when the run ends or the source is closed.
         """
         told_s, silence_s = self._clock(), OUTAGE_PERIOD_S
         while self._finalizer.alive and not self._stop.is_set():
@@ -94,12 +94,12 @@ class LiveSource(Closeable):
                 yield self._patience.outage(now_s)
 
     def close(self) -> None:
-        """Stop the thread and give the camera back; a thread that stays in a capture call is left behind."""
+        """Stop the thread and release the camera; a thread stuck in a capture call is abandoned."""
         self._finalizer()
 
 
 def _end(end: End, thread: threading.Thread) -> None:
-    """End a capture thread; must know nothing of the source, which would be kept alive by it."""
+    """End a capture thread; must not refer to the source, which would keep it alive."""
     end.set()
     if thread is not threading.current_thread():  # The collector may run in the capture thread itself.
         thread.join(timeout=CLOSE_S)

@@ -1,4 +1,4 @@
-"""What the author of a live camera writes: `Camera`, whose `read` returns a `Capture`."""
+"""The interface that the author of a live camera implements: `Camera`, whose `read` returns a `Capture`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edge_app.records import Picture
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What one capture call brings.
+    """The result of one capture call.
 
     Attributes:
         picture: the picture.
-        captured_s: when it was taken, monotonic clock.
-        truth: the label it is known to show, if known.
-        missed: frames the camera itself lost since the last call.
+        captured_s: when it was captured, monotonic clock.
+        truth: its true label, if known.
+        missed: frames lost in the camera since the last call.
     """
 
     picture: Picture
@@ -26,15 +26,15 @@ class Capture:
 
 
 class Camera(ABC):
-    """A live device. All its methods are called by the capture thread alone.
+    """A live device. Only the capture thread calls its methods.
 
     Attributes:
-        patience: openings without a picture after which only a new process helps; None for any number.
-        hung_s: seconds after which a capture call never returns; longer than any that comes back by itself takes.
+        patience: number of openings without a picture after which only a new process helps; None for no limit.
+        hung_s: seconds after which a capture call counts as hung; longer than the slowest call that still returns.
     """
 
     patience: int | None = None
-    hung_s: float = 9.0  # a picture over the network may wait 2 s each for the link, an answer and data
+    hung_s: float = 9.0  # a network picture may take 2 s each for the connection, the answer and the data
 
     @abstractmethod
     def open(self) -> str:
@@ -54,14 +54,14 @@ class Camera(ABC):
         """
 
     def skip(self) -> int | None:
-        """Wait for the next picture and leave it, as cheaply as can be. Raises as `read`.
+        """Wait for the next picture and discard it as cheaply as possible. Raises the same errors as `read`.
 
         Returns:
-            What `Capture.missed` would say of it; None if there was none.
+            The value `Capture.missed` would have; None if there was no picture.
         """
         capture = self.read()
         return None if capture is None else capture.missed
 
     @abstractmethod
     def close(self) -> None:
-        """Give the device back; harmless when it is not open."""
+        """Release the device; does nothing if it is not open."""

@@ -1,4 +1,4 @@
-"""The capture loop: open, read or skip, publish; on any loss close, wait, reopen, for ever."""
+"""The capture loop: open, read or skip, publish; after a loss close, wait and reopen, forever."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NOTHING = "the camera delivers nothing"
 
 
 class End:
-    """The end of a capture loop.
+    """An event that ends a capture loop.
 
-    The garbage collector may set it between any two lines of any thread, even of one that is waiting here. An ordinary
-    lock, such as `threading.Event` has, could be held by that very thread; `queue.SimpleQueue` is made for this.
+    A finalizer may set it at any point in any thread, even in a thread that is waiting here. That thread might already
+    hold the lock of a `threading.Event` and deadlock; `queue.SimpleQueue.put` is reentrant.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class End:
         self._wake.put(None)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it is set, at most so many seconds, and return whether it is."""
+        """Wait until it is set, at most `timeout_s`, and return whether it is set."""
         try:
             if not self.is_set:
                 self._wake.get(timeout=timeout_s)
@@ -45,19 +45,19 @@ class End:
 
 
 class CaptureLoop:
-    """Drives one camera. Everything but `opened`, `refusal` and `name` belongs to the capture thread.
+    """Drives one camera. Other threads may use only `opened`, `refusal` and `name`.
 
     Args:
         camera: the device.
-        request: how its pictures are turned and mirrored.
-        slot: takes the frames.
-        patience: is told what the camera does, and says when to reopen it.
+        request: how to turn and mirror its pictures.
+        slot: receives the frames.
+        patience: records the camera's behaviour and decides when to reopen it.
         end: set to end the loop.
 
     Attributes:
         name: the string that selects the camera, once it is open.
-        opened: set when the first opening has ended, well or not.
-        refusal: why the first opening failed; None if it did not.
+        opened: set when the first opening has succeeded or failed.
+        refusal: why the first opening failed; None if it succeeded.
     """
 
     def __init__(self, camera: Camera, request: Request, slot: Slot, patience: Patience, end: End) -> None:
@@ -68,7 +68,7 @@ class CaptureLoop:
         self.refusal: EdgeAppError | None = None
 
     def run(self) -> None:
-        """Capture until the end is set."""
+        """Capture until `end` is set."""
         try:
             if self.open_first():
                 self._capture()
@@ -77,7 +77,7 @@ class CaptureLoop:
                 self._patience.note_death()
 
     def open_first(self) -> bool:
-        """Open the camera for the first time; False if that was refused."""
+        """Open the camera for the first time; False if that failed."""
         try:
             self.name = self._camera.open()
             self._is_open = True
@@ -95,13 +95,13 @@ class CaptureLoop:
             self._camera.close()
 
     def step(self) -> None:
-        """Reopen the camera if it is lost; then read one picture or leave it."""
+        """Reopen the camera if it is lost; then read or skip one picture."""
         self._is_open = self._is_open or self._reopen()
         self._is_open = self._is_open and self._read_once()
         self._patience.note_return()
 
     def _read_once(self) -> bool:
-        """Read and publish one frame, or leave it; False when the camera has to be reopened."""
+        """Read and publish one frame, or skip it; False if the camera must be reopened."""
         try:
             if self._slot.is_idle(self._patience.interval_s):
                 return self._skip_once()
@@ -120,7 +120,7 @@ class CaptureLoop:
         return True
 
     def _skip_once(self) -> bool:
-        """Leave one frame to the camera, and none that will be old when the loop looks again; returns as above."""
+        """Skip one frame, and clear the slot: its frame would be old when the loop polls again. Returns as above."""
         self._slot.clear()
         missed = self._camera.skip()
         if missed is None:
@@ -142,7 +142,7 @@ class CaptureLoop:
 
     def _reopen(self) -> bool:
         delay_s = self._patience.next_delay_s()
-        # Where no other try is to come, the thread waits for the end: whoever iterates learns why and gives up.
+        # If there will be no further attempt (None), wait for the end; the iterating thread raises CameraHung.
         if self._end.wait(delay_s):
             return False
         self._patience.note_opening()

@@ -1,4 +1,4 @@
-"""How long a camera is waited for: when a call hangs, when a camera is lost, when that is told, when it is reopened."""
+"""Decides when a camera call hangs, when a camera is lost, when an outage is reported, and when to reopen."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from edge_app.records import Outage
 from edge_app.system.wording import counted
 
 OUTAGE_PERIOD_S = 1.0
-STALE_S = 2.0  # A camera that has shown nothing for so long is lost, whatever its calls return.
-OPENING_HUNG_S = 60.0  # Importing picamera2 takes long on a small board, and so do names without a network.
+STALE_S = 2.0  # A camera without a picture for this long is lost, whatever its calls return.
+OPENING_HUNG_S = 60.0  # Importing picamera2 is slow on a small board, as is resolving names without a network.
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0)
 _NEW_PROCESS = "only a new process helps (the service starts one by itself)"
 
 
 class Patience:
-    """Judges a camera by what the capture thread notes of it. The loop asks; one lock guards what both touch.
+    """Judges a camera. The capture thread records events, the loop queries them; one lock guards all state.
 
     Args:
-        hung_s: seconds after which a capture call never returns.
-        attempts: openings without a picture after which only a new process helps; None for any number.
+        hung_s: seconds after which a capture call counts as hung.
+        attempts: openings without a picture after which only a new process helps; None for no limit.
         clock: monotonic seconds.
     """
 
@@ -32,51 +32,51 @@ class Patience:
         self._limit_s = OPENING_HUNG_S
         self._interval_s = 0.0
         self._failures = 0  # openings since the last picture
-        self._reason: str | None = None  # why there is no picture, if more is known than that there is none
+        self._reason: str | None = None  # why there is no picture, if known
         self._is_given_up = self._is_dead = False
 
-    # What the capture thread notes.
+    # Recorded by the capture thread.
 
     def note_opening(self) -> None:
-        """Allow the call that follows the time an opening may take."""
+        """Allow the next call as long as an opening may take."""
         with self._lock:
             self._limit_s = OPENING_HUNG_S
 
     def note_return(self) -> None:
-        """Take note that a call of the camera has returned."""
+        """Record that a camera call has returned."""
         with self._lock:
             self._progress_s, self._limit_s = self._clock(), self._hung_s
 
     def note_open(self) -> float:
-        """Take note that the camera is open, and return the seconds since its last picture."""
+        """Record that the camera is open, and return the seconds since its last picture."""
         with self._lock:
             self._opened_s = self._clock()
             return self._opened_s - self._good_s
 
     def note_first_opening(self) -> None:
-        """Take note that the first opening has ended: silence counts from here."""
+        """Record that the first opening has ended: from now on, missing pictures count as silence."""
         with self._lock:
             self._good_s = self._opened_s = self._clock()
             self.note_return()
 
     def note_picture(self) -> None:
-        """Take note of a good picture: there is no outage."""
+        """Record a good picture, which ends any outage."""
         with self._lock:
             now_s = self._clock()
             self._interval_s = now_s - self._good_s
             self._good_s, self._reason, self._failures = now_s, None, 0
 
     def note_problem(self, reason: str) -> None:
-        """Remember why there is no picture."""
+        """Record why there is no picture."""
         with self._lock:
             self._reason = reason
 
     def note_death(self) -> None:
-        """Take note that the capture thread has ended though nobody asked it to."""
+        """Record that the capture thread has ended unexpectedly."""
         with self._lock:
             self._is_dead = True
 
-    # What the capture thread asks.
+    # Queried by the capture thread.
 
     @property
     def interval_s(self) -> float:
@@ -85,14 +85,14 @@ class Patience:
             return self._interval_s
 
     def is_stale(self) -> bool:
-        """Tell whether an open camera has shown nothing for so long that it is lost."""
+        """Return whether an open camera has been without a picture for so long that it is lost."""
         with self._lock:
             return self._clock() - max(self._good_s, self._opened_s) > STALE_S
 
     def next_delay_s(self) -> float | None:
-        """Return the seconds to wait before the next opening, which counts as one; None where none will help.
+        """Count one attempt and return the seconds to wait before it; None if there were too many.
 
-        A camera that opens and shows nothing is tried less and less often too: only a picture resets the count.
+        Only a picture resets the count, so a camera that opens but delivers nothing is retried ever less often too.
         """
         with self._lock:
             if self._attempts is not None and self._failures >= self._attempts:
@@ -102,35 +102,35 @@ class Patience:
             self._failures += 1
             return delay_s
 
-    # What the loop asks.
+    # Queried by the loop.
 
     def silence_s(self) -> float:
-        """Return how long after a frame the next one may stay away without being an outage.
+        """Return how long after a frame the silence becomes an outage.
 
-        A slow camera is given time: one picture a second with some jitter is no outage.
+        Slow cameras get more time: one picture per second with some jitter is not an outage.
         """
         with self._lock:
             return min(max(OUTAGE_PERIOD_S, 2.5 * self._interval_s), STALE_S)
 
     def is_outage(self, told_s: float, silence_s: float, now_s: float) -> bool:
-        """Tell whether `silence_s` have passed since the loop told something, at `told_s`, and since a picture."""
+        """Return whether `silence_s` have passed since the last picture and since the last yield, at `told_s`."""
         with self._lock:
             return now_s - max(told_s, self._good_s) >= silence_s
 
     def outage(self, now_s: float) -> Outage:
-        """Return what is known of the outage."""
+        """Return the current outage with its reason."""
         with self._lock:
             return Outage(self._reason or f"no picture for {now_s - self._good_s:.1f} s", self._good_s, now_s)
 
     def require_progress(self, name: str, now_s: float) -> None:
-        """Check that waiting may still help.
+        """Raise if waiting longer cannot help.
 
         Args:
-            name: of the camera, for the message.
+            name: the camera's name, for the message.
             now_s: monotonic seconds.
 
         Raises:
-            CameraHung: a capture call does not return, reopening is given up, or the capture thread has ended.
+            CameraHung: a capture call hangs, reopening was abandoned, or the capture thread has ended.
         """
         with self._lock:
             if self._is_given_up:
@@ -138,7 +138,7 @@ class Patience:
                     f"{name}: opened {counted(self._failures, 'time')} without a picture ({self._reason})", _NEW_PROCESS
                 )
             if self._is_dead:
-                raise CameraHung(f"{name}: the capture thread has ended by itself", "please report this as a bug")
+                raise CameraHung(f"{name}: the capture thread ended unexpectedly", "please report this as a bug")
             silent_s = now_s - self._progress_s
             if silent_s > self._limit_s:
                 raise CameraHung(f"{name}: a capture call has not returned for {silent_s:.0f} s", _NEW_PROCESS)

@@ -1,4 +1,4 @@
-"""The slot between capture and classification: it holds the newest frame and counts the others."""
+"""The slot between capture and classification: holds the newest frame and counts lost ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edge_app.sources._live._camera import Capture
 
 
 class Slot:
-    """Holds the newest frame that nobody has taken. The capture thread puts frames in, the loop takes them out.
+    """Holds the newest untaken frame. The capture thread puts frames in, the loop takes them out.
 
-    Every field is read and written under one lock, the counts included.
+    One lock guards every field, including the counts.
 
     Args:
-        rate_hz: how often the loop wants a frame at most; None for every frame. A frame that comes earlier than that
-            after the last one taken is skipped: nobody misses it, and it does not count as dropped.
-        stale_s: a frame that lay longer than this no longer shows what is there, and is not given out.
+        rate_hz: the loop takes at most this many frames per second; None for every frame. A frame that is replaced
+            within this interval after the last one taken counts as skipped, not dropped.
+        stale_s: a frame older than this in the slot no longer shows the present and is dropped.
         clock: monotonic seconds.
     """
 
@@ -30,20 +30,20 @@ class Slot:
         self._published_s = -math.inf
         self._captured = self._dropped = 0
         self._taken_s, self._pause_s = -math.inf, 1 / rate_hz if rate_hz else 0.0
-        self._is_awaited = True  # whether the loop stands and waits for a frame
+        self._is_awaited = True  # whether the loop is waiting for a frame
 
     @property
     def dropped(self) -> int:
-        """Frames lost so far: replaced before anybody took them, damaged, lost in the camera, or stale."""
+        """Frames lost so far: replaced before being taken, damaged, stale, or lost in the camera."""
         with self._changed:
             return self._dropped
 
     def publish(self, capture: Capture, picture: Picture) -> None:
-        """Replace the newest frame, which is dropped if nobody has taken it and somebody may have wanted it.
+        """Replace the newest frame; the old one counts as dropped if it was untaken and the rate allowed taking it.
 
         Args:
-            capture: what the camera brought.
-            picture: its picture, turned and mirrored as the run wants it.
+            capture: the result of the camera's `read`.
+            picture: its picture, turned and mirrored.
         """
         with self._changed:
             self._published_s = self._clock()
@@ -56,34 +56,34 @@ class Slot:
             self._changed.notify()
 
     def count_damaged(self) -> None:
-        """Count a picture that came and cannot be used."""
+        """Count a damaged picture as dropped."""
         with self._changed:
             self._captured += 1
             self._dropped += 1
 
     def count_skipped(self, missed: int) -> None:
-        """Count a picture that was left in the camera on purpose, and those that the camera lost before it."""
+        """Count a picture that was skipped on purpose, and the pictures the camera lost before it."""
         with self._changed:
             self._captured += missed + 1
             self._dropped += missed
 
     def clear(self) -> None:
-        """Forget the newest frame: it would be old when the loop looks again."""
+        """Discard the newest frame: it would be old when the loop polls again."""
         with self._changed:
             self._newest = None
 
     def is_idle(self, interval_s: float) -> bool:
-        """Tell whether newer frames than the next one will come before the loop looks again.
+        """Return whether the next frame can be skipped: a newer one will arrive before the loop polls again.
 
         Args:
-            interval_s: seconds between two pictures of the camera.
+            interval_s: seconds between two of the camera's pictures.
         """
         with self._changed:
             until_s = self._taken_s + min(self._pause_s, LOOK_S)
             return not self._is_awaited and self._clock() + 2 * interval_s < until_s
 
     def take(self, timeout_s: float) -> Frame | None:
-        """Wait for a frame nobody has taken; None if there is none in time, or only a stale one, which is dropped."""
+        """Wait for an untaken frame; None if there is none in time, or only a stale one, which is dropped."""
         with self._changed:
             self._is_awaited = True
             self._changed.wait_for(lambda: self._newest is not None, timeout_s)
@@ -91,7 +91,7 @@ class Slot:
             if frame is None:
                 return None
             self._taken_s, self._is_awaited = self._clock(), False
-            # The camera was lost while nobody looked: what it showed last is no longer true.
+            # If the camera was lost between two polls, its last frame no longer shows the present.
             is_stale = self._taken_s - self._published_s > self._stale_s
             self._dropped += is_stale
             return None if is_stale else frame

@@ -1,4 +1,4 @@
-"""Network cameras by URL: `rtsp://...`, `http://...`. `_camera` says how each is read."""
+"""Network cameras by URL: `rtsp://...`, `http://...`. See `_camera` for how each is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def connect(request: Request) -> Source:
     """Open a stream.
 
     Raises:
-        SourceError: nothing answers, or not with pictures; says the reason.
+        SourceError: the server does not answer, or not with pictures; the message states the reason.
     """
     from edge_app.sources.stream._camera import Stream
 

@@ -1,4 +1,4 @@
-"""The address of a stream, taken apart so that its password never reaches a log."""
+"""Parses the address of a stream so that its password never reaches a log."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Address:
     """A URL and its parts.
 
     Attributes:
-        url: as the user wrote it, password included; for FFmpeg alone.
-        public: the same with secrets masked; for names and messages.
-        bare: without user and password.
+        url: as the user wrote it, password included; only for FFmpeg.
+        public: the URL with secrets masked; for names and messages.
+        bare: the URL without user and password.
         scheme: "rtsp", "rtsps", "http" or "https".
-        host: name or number.
-        port: the scheme's own where the URL names none.
-        user: user name, if there is one.
-        password: in the clear; empty if there is none.
+        host: host name or IP address.
+        port: the scheme's default if the URL has none.
+        user: user name, if any.
+        password: in plain text; empty if there is none.
     """
 
     url: str = field(repr=False)
@@ -37,11 +37,11 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Take a URL apart.
+    """Parse a URL.
 
     Raises:
-        SourceError: it names no host, or a port that is none. The text does not quote what Python says: that may
-            contain a piece of the password.
+        SourceError: it has no host, or an invalid port. The message does not quote Python's error, which may contain
+            part of the password.
     """
     public = masked(url)
     try:
@@ -52,7 +52,7 @@ def parse(url: str) -> Address:
         parts = urlsplit("")
     if not host or parts.scheme not in DEFAULT_PORTS or not url.isprintable() or " " in url:
         raise SourceError(
-            f"{public} is no address of a stream",
+            f"{public} is not the address of a stream",
             "write rtsp://host:port/path or http://..., and %40, %2F, %3A for @, / and : in a password",
         )
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))

@@ -1,7 +1,7 @@
-"""One URL as a camera: MJPEG or single JPEGs over HTTP, all else (RTSP, HLS, files) through FFmpeg. See `stream`.
+"""One URL as a camera: MJPEG or single JPEGs over HTTP, others (RTSP, HLS, files) through FFmpeg. See `stream`.
 
-MJPEG pictures are passed on as the server's own bytes and decoded only as far as somebody asks. A server that
-delivers single JPEGs is asked for one a second, or as often as `CameraOptions.fps` says (at least once a second).
+MJPEG pictures are passed on as the server's bytes and decoded only as far as needed. A server of single JPEGs is asked
+for `CameraOptions.fps` pictures per second, at least one.
 
 Passwords: `rtsp://user:password@host/...`; neither the source's name nor any message repeats them.
 """
@@ -36,7 +36,7 @@ class Stream(Camera):
     """One URL. See `_live.Camera`.
 
     Raises:
-        SourceError: the URL is none.
+        SourceError: the URL is invalid.
     """
 
     def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class Stream(Camera):
         self._reader: Reader | None = None
 
     def open(self) -> str:
-        """Connect, and choose the reader by what the server says it sends."""
+        """Connect, and choose the reader by the content type the server reports."""
         self.close()
         self._reader = self._connect()
         return self.address.public
@@ -73,7 +73,7 @@ class Stream(Camera):
         response.close()
         if kind == "image/jpeg":
             return Snapshots(address, 1 / max(self._request.camera.fps or 0.0, SNAPSHOT_FPS), stop, clock)
-        # FFmpeg would show plain text as a picture of letters; a playlist of HLS may be called plain text.
+        # FFmpeg would render plain text as a picture; an HLS playlist may be served as plain text.
         if kind.startswith("image/") or (kind.startswith("text/") and ".m3u8" not in address.bare):
             raise SourceError(f"{address.public} is not a stream but {kind}", "look for the camera's stream address")
         return Decoded(address, stop, clock)

@@ -1,4 +1,4 @@
-"""Streams that FFmpeg takes apart: RTSP, HLS, files over HTTP."""
+"""Streams decoded by FFmpeg: RTSP, HLS, files over HTTP."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from edge_app.sources._pace import Pace, next_position_s, period_s
 from edge_app.sources.stream._address import Address
 from edge_app.sources.stream._http import NETWORK_TIMEOUT_S, reason, status_reason
 
-OPEN_TIMEOUT_S = 5.0  # FFmpeg has to wait for a key frame before it knows the stream.
+OPEN_TIMEOUT_S = 5.0  # FFmpeg must wait for a key frame before the stream is open.
 RESYNC_S = 2.0
 
 
 class Decoded:
-    """The pictures of a stream that FFmpeg takes apart.
+    """The pictures of a stream decoded by FFmpeg.
 
     Args:
-        address: whom to ask; over HTTP (HLS, files) the pictures are given out at the stream's own pace, because the
-            data comes in bursts of many seconds, which would look like outages.
+        address: the server; over HTTP (HLS, files), pictures are returned at the stream's own rate, because the data
+            arrives in bursts of many seconds with gaps that would look like outages.
         stop: ends waiting.
         clock: monotonic seconds.
 
     Raises:
-        SourceError: there is no stream, or none FFmpeg can read.
+        SourceError: there is no stream, or FFmpeg cannot read it.
     """
 
     def __init__(self, address: Address, stop: threading.Event, clock: Callable[[], float]) -> None:
-        # OpenCV reads this at every opening. Over UDP, FFmpeg's own choice, a Pi on wireless loses packets.
+        # OpenCV reads this at every opening. Over UDP, FFmpeg's default, a Pi on Wi-Fi loses packets.
         os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
         self._stop, self._clock = stop, clock
         self._capture = cv2.VideoCapture(address.url, cv2.CAP_FFMPEG, _OPENING)
@@ -62,10 +62,10 @@ class Decoded:
         self._capture.release()
 
     def _wait(self, pace: Pace) -> float:
-        """Wait until the picture is due and return how long, in seconds."""
+        """Wait until the picture is due and return the seconds waited."""
         self._position_s = next_position_s(self._capture.get(cv2.CAP_PROP_POS_MSEC), self._position_s, self._period_s)
         delay_s = pace.delay_s(self._position_s)
-        if abs(delay_s) > RESYNC_S:  # A jump in the stream's clock, or the network stood still.
+        if abs(delay_s) > RESYNC_S:  # The stream's clock jumped, or the network stalled.
             self._pace = Pace(self._clock)
             return 0.0
         self._stop.wait(max(delay_s, 0.0))
@@ -79,13 +79,13 @@ _OPENING = [
     int(NETWORK_TIMEOUT_S * 1e3),
 ]
 if hasattr(cv2, "CAP_PROP_N_THREADS"):  # Absent in the OpenCV 4.6 of Debian 12.
-    # FFmpeg's H.264 decoder is one frame late for every thread it has. Age of a 20 frames/s picture, measured:
-    # 0.20 s with one thread, 0.23 with two, 0.35 with four, the default on a Pi. Two leave a reserve at 1080p.
+    # FFmpeg's H.264 decoder adds one frame of delay per thread. Measured age of a picture at 20 frames/s: 0.20 s with
+    # one thread, 0.23 s with two, 0.35 s with four, the default on a Pi. Two leave a reserve at 1080p.
     _OPENING += [cv2.CAP_PROP_N_THREADS, 2]
 
 
 def refusal(address: Address) -> SourceError:
-    """Find out why FFmpeg, which does not tell, could not open a stream: ask the server ourselves."""
+    """Ask the server why FFmpeg could not open a stream: FFmpeg does not report the reason."""
     answer = b""
     try:
         with socket.create_connection((address.host, address.port), timeout=NETWORK_TIMEOUT_S) as link:
@@ -101,6 +101,6 @@ def refusal(address: Address) -> SourceError:
     if address.scheme == "rtsp" and not status:
         return SourceError(f"{address.public}: does not answer like an RTSP server", "check the port")
     return SourceError(
-        f"{address.public}: the server answers, but with no video that can be decoded within {OPEN_TIMEOUT_S:g} s",
+        f"{address.public}: the server answers, but sends no decodable video within {OPEN_TIMEOUT_S:g} s",
         "check the path of the address, or choose H.264 in the camera's settings",
     )

@@ -1,4 +1,4 @@
-"""HTTP with the login in the address, and the reason when it fails in words a user can act on."""
+"""HTTP with the login from the address; failures become messages a user can act on."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import urllib.request
 from edge_app.errors import CameraLost, SourceError
 from edge_app.sources.stream._address import Address
 
-NETWORK_TIMEOUT_S = 2.0  # For a connection, an answer, and between two pieces of data.
+NETWORK_TIMEOUT_S = 2.0  # Each for the connection, the answer and a pause in the data.
 
 _RECEIVE_BYTES = 64 << 10
 
 
 def fetch(address: Address) -> http.client.HTTPResponse:
-    """Ask for an address; log in with the password in it if the server wants that (Basic or Digest).
+    """Request an address; log in with its user and password if the server requires that (Basic or Digest).
 
     Raises:
-        SourceError: there is no answer, or it is an error; says which.
+        SourceError: there is no answer, or it is an error; the message states which.
     """
     passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
     if address.user is not None:
@@ -38,17 +38,17 @@ def fetch(address: Address) -> http.client.HTTPResponse:
 
 
 class _HangUp(urllib.request.BaseHandler):
-    """Closes the connection on which a login was asked for: urllib makes a new one and forgets the first."""
+    """Closes the connection that was answered with 401: urllib opens a new one without closing it."""
 
     handler_order = 0
 
     def http_error_401(self, _request: object, answer: http.client.HTTPResponse, *_: object) -> None:
-        """Hang up, and leave the answer to the handlers behind this one."""
+        """Close the connection, and leave the answer to the later handlers."""
         answer.close()
 
 
 def reason(error: BaseException, address: Address) -> SourceError:
-    """Say why a server could not be used, and what to try. Quotes the URL without passwords only."""
+    """Return why a server could not be used, and what to try. The URL is quoted without its password."""
     if isinstance(error, urllib.error.HTTPError):
         return status_reason(error.code, error.reason, address)
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
@@ -60,8 +60,8 @@ def reason(error: BaseException, address: Address) -> SourceError:
     return SourceError(f"{address.public}: {text}", _CHECK_NETWORK)
 
 
-# The first that fits; OSError's own text serves for the rest.
 _CHECK_NETWORK = "check the address and the network"
+# The first match applies; other errors use the text of OSError.
 _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
     (TimeoutError, "timed out", _CHECK_NETWORK),
     (ConnectionRefusedError, "connection refused", "is the camera on, and the port right?"),
@@ -79,7 +79,7 @@ _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
 
 
 def status_reason(code: int, phrase: str, address: Address) -> SourceError:
-    """Explain a status code of HTTP or RTSP, which share them."""
+    """Explain a status code; HTTP and RTSP share these codes."""
     if code == 401 and address.user is None:
         return SourceError(f"{address.public}: wants a login (401)", f"write {address.scheme}://user:password@host/...")
     if code == 401:
@@ -96,10 +96,10 @@ def status_reason(code: int, phrase: str, address: Address) -> SourceError:
 
 
 def receive(response: http.client.HTTPResponse) -> bytes:
-    """Return what has arrived, waiting for the first byte of it.
+    """Return the data that has arrived, waiting for the first byte.
 
     Raises:
-        CameraLost: nothing came in time, or nothing will.
+        CameraLost: no data came in time, or the connection has ended.
     """
     try:
         data = response.read1(_RECEIVE_BYTES)

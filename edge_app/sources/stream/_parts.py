@@ -13,7 +13,7 @@ from edge_app.sources._live import Capture
 from edge_app.sources.stream._http import receive
 from edge_app.sources.stream._multipart import Multipart
 
-READ_S = 1.0  # How long one read waits for a picture while data trickles in.
+READ_S = 1.0  # The longest wait of one read for a picture while data trickles in.
 
 
 class MjpegParts:

@@ -1,4 +1,4 @@
-"""Servers that deliver one picture for each request."""
+"""Servers that deliver one picture per request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from edge_app.sources.stream._multipart import MAX_PART_BYTES
 from edge_app.system.wording import counted
 
 POLL_S = 0.25
-SNAPSHOT_FPS = 1.0  # Also the slowest: `_live` takes a camera that is silent for 2 s to be lost.
+SNAPSHOT_FPS = 1.0  # Default and minimum: `_live` considers a camera lost after 2 s of silence.
 
 
 class Snapshots:
     """The pictures of a server that delivers one per request.
 
     Args:
-        address: whom to ask.
-        period_s: seconds from one request to the next.
-        stop: ends the waiting between them.
+        address: the server.
+        period_s: seconds between requests.
+        stop: ends the wait between requests.
         clock: monotonic seconds.
     """
 
@@ -35,7 +35,7 @@ class Snapshots:
         self._due_s = clock()
 
     def read(self) -> Capture | None:
-        """Ask for one picture when it is time; wait a little otherwise."""
+        """Request one picture if it is due; otherwise wait a little."""
         early_s = self._due_s - self._clock()
         if early_s > 0 and (self._stop.wait(min(early_s, POLL_S)) or early_s > POLL_S):
             return None
@@ -59,7 +59,7 @@ class Snapshots:
             except CameraLost:
                 if response.length is not None or not data:
                     raise
-                break  # Without a Content-Length the end of the connection is the end of the picture.
+                break  # Without Content-Length, the end of the connection is the end of the picture.
             if len(data) > MAX_PART_BYTES or self._clock() > deadline_s:
-                raise CameraLost(f"the server needs too long for a picture ({counted(len(data), 'byte')} so far)")
+                raise CameraLost(f"the server takes too long for a picture ({counted(len(data), 'byte')} so far)")
         return bytes(data)

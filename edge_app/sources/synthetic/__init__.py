@@ -1,12 +1,12 @@
-"""A camera drawn by code, with known truth: `synthetic`, `synthetic:jpeg`, `synthetic:yuyv,free,seed=7`.
+"""A camera drawn by code, with known labels: `synthetic`, `synthetic:jpeg`, `synthetic:yuyv,free,seed=7`.
 
 It shows the ten classes of CIFAR-10, four seconds each, with sensor noise and slowly changing light. The same seed,
 size, rate and index always give the same bytes.
 
 Options, separated by commas:
-    rgb, yuyv, jpeg   what it delivers, as webcams do; rgb by default
-    free              every frame, as fast as it is taken, instead of at its rate
-    seed=N            another order, other colours and places; 0 by default
+    rgb, yuyv, jpeg   the pixel format, as from a webcam; rgb by default
+    free              every frame, as fast as frames are taken, instead of at its rate
+    seed=N            changes order, colours, places and noise; 0 by default
 """
 
 from __future__ import annotations
@@ -36,20 +36,19 @@ if TYPE_CHECKING:
 
 MODES_PX = ((160, 120), (320, 240), DEFAULT_SIZE_PX)
 SIDES_PX = (32, 4096)
-RATES_HZ = (1.0, 1000.0)  # Slower than 1 Hz, `LiveSource` would take the camera for lost.
+RATES_HZ = (1.0, 1000.0)  # Below 1 Hz, `LiveSource` would consider the camera lost.
 _SEED_DIGITS = 18
-WAIT_S = 0.1  # The longest wait in one call, so that an end is noticed in time.
+WAIT_S = 0.1  # The longest wait in one call, so that a stop is noticed in time.
 
 
 def connect(request: Request) -> Source:
     """Open the synthetic camera.
 
     Raises:
-        UsageError: an option, the size or the rate is not possible; says which and what is.
+        UsageError: an option, the size or the rate is not possible; the message states the possible ones.
     """
-    from edge_app.sources.synthetic.film import (
-        Film,  # takes long, and who looks for the source of a file imports this module
-    )
+    # Imported late: it is slow, and looking up any source may import this module.
+    from edge_app.sources.synthetic.film import Film
 
     options = parse_options(request.argument)
     film = Film(options.seed, choose_size_px(request, options), _rate_hz(request))
@@ -60,13 +59,13 @@ def connect(request: Request) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What stood behind the colon.
+    """The options after the colon.
 
     Attributes:
-        name: the string that selects the camera with these options, as it was asked for.
+        name: the string that selects the camera with these options, as the user wrote it.
         kind: a key of `ENCODERS`.
-        is_free: every frame as fast as it is taken.
-        seed: decides order, colours, places and noise.
+        is_free: deliver every frame as fast as frames are taken.
+        seed: determines order, colours, places and noise.
     """
 
     name: str
@@ -76,10 +75,10 @@ class Options:
 
 
 def parse_options(argument: str) -> Options:
-    """Read `OPTION,OPTION,...`; none at all means the defaults.
+    """Parse `OPTION,OPTION,...`; an empty string means the defaults.
 
     Raises:
-        UsageError: an option is unknown, malformed, or the second of its kind.
+        UsageError: an option is unknown, malformed, or contradicts an earlier one.
     """
     found: dict[str, str] = {}
     for token in argument.split(",") if argument else []:
@@ -102,10 +101,10 @@ def parse_options(argument: str) -> Options:
 
 
 def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
-    """Return the size asked for, else 640x480 for a viewer, else the smallest mode that serves the model.
+    """Return the requested size; by default 640x480 for a viewer, otherwise the smallest mode sufficient for the model.
 
     Raises:
-        UsageError: the size asked for is not possible.
+        UsageError: the requested size is not possible.
     """
     asked = request.camera.size
     if asked is None:
@@ -126,12 +125,12 @@ def _rate_hz(request: Request) -> float:
     rate_hz = DEFAULT_FPS if request.camera.fps is None else request.camera.fps
     least, most = RATES_HZ
     if not least <= rate_hz <= most:
-        raise UsageError(f"synthetic: {rate_hz:g} frames a second are not possible", f"choose {least:g} to {most:g}")
+        raise UsageError(f"synthetic: {rate_hz:g} frames/s is not possible", f"choose {least:g} to {most:g}")
     return rate_hz
 
 
 class FreeRunning(Closeable):
-    """The synthetic camera as fast as it is asked. See `sources.Source`."""
+    """The synthetic camera, as fast as frames are taken. See `sources.Source`."""
 
     is_sequence = True
     is_live = False
@@ -143,7 +142,7 @@ class FreeRunning(Closeable):
         self._is_closed = False
 
     def __iter__(self) -> Iterator[Frame | Outage]:
-        """Yield every frame from the first, until the run ends."""
+        """Yield every frame until the run ends."""
         index = 0
         while not (self._request.stop.is_set() or self._is_closed):
             drawn = ENCODERS[self._kind](self._film.frame_pixels(index))
@@ -153,7 +152,7 @@ class FreeRunning(Closeable):
             index += 1
 
     def close(self) -> None:
-        """End the iteration; there is nothing else to give back."""
+        """End the iteration; there is nothing else to release."""
         self._is_closed = True
 
 
@@ -161,10 +160,10 @@ class SyntheticCamera(Camera):
     """The synthetic camera at its own rate. See `_live.Camera`.
 
     Args:
-        film: what it shows.
-        options: how it delivers it.
+        film: the frames it shows.
+        options: how it delivers them.
         clock: monotonic seconds.
-        wait: sleeps for so many seconds; asked for at most `WAIT_S` at once.
+        wait: sleeps for the given seconds, at most `WAIT_S` per call.
     """
 
     def __init__(
@@ -187,36 +186,36 @@ class SyntheticCamera(Camera):
         return self._options.name
 
     def read(self) -> Capture | None:
-        """Draw the next frame ahead, wait until it is due; None while it is not yet."""
+        """Draw the next frame ahead and wait until it is due; None if it is not due yet."""
         self._skip_overdue()
         if self._drawn is None:
             self._drawn = ENCODERS[self._options.kind](self._film.frame_pixels(self._index))
             self._drawn_s = self._clock()
         if not self._is_due():
             return None
-        # A frame that was not drawn in time counts from when it was: its age is to measure the reader, not us.
+        # A frame drawn late counts as captured when it was drawn: latency should measure the reader, not the drawing.
         captured_s = max(self._due_s(self._index), self._drawn_s)
         picture, truth = self._drawn, self._film.truth(self._index)
         return Capture(picture, captured_s, truth, self._go_on())
 
     def skip(self) -> int | None:
-        """Wait until the next frame is due and do not draw it; None while it is not yet."""
+        """Wait until the next frame is due without drawing it; None if it is not due yet."""
         self._skip_overdue()
         return self._go_on() if self._is_due() else None
 
     def close(self) -> None:
-        """Forget what was drawn ahead."""
+        """Discard the frame drawn ahead."""
         self._drawn = None
 
     def _is_due(self) -> bool:
-        """Wait for the next frame, not for long, and say whether its time has come."""
+        """Wait for the next frame, at most `WAIT_S`, and return whether it is due."""
         remaining_s = self._due_s(self._index) - self._clock()
         if remaining_s > 0:
             self._wait(min(remaining_s, WAIT_S))
         return self._clock() >= self._due_s(self._index)
 
     def _go_on(self) -> int:
-        """Go on to the frame after the next one; return how many were missed before it."""
+        """Advance to the following frame; return how many were missed before this one."""
         missed, self._index, self._missed, self._drawn = self._missed, self._index + 1, 0, None
         return missed
 
@@ -224,7 +223,7 @@ class SyntheticCamera(Camera):
         return self._zero_s + index / self._film.fps
 
     def _skip_overdue(self) -> None:
-        """Go on to the next frame that is not yet due, if this one is late by more than one interval."""
+        """If this frame is more than one interval late, advance to the next frame that is not yet due."""
         late = (self._clock() - self._due_s(self._index)) * self._film.fps
         if late > 1:
             self._index, self._missed = self._index + math.ceil(late), self._missed + math.ceil(late)
@@ -232,16 +231,16 @@ class SyntheticCamera(Camera):
 
 
 def to_yuyv(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Undo `BT601.matrix`: luma for each pixel, chroma for each two side by side: (H, W, 2)."""
+    """Convert RGB to YUYV, (H, W, 2): luma per pixel, chroma per horizontal pair; the inverse of `BT601.matrix`."""
     yuv = cv2.transform(pixels, _RGB_TO_YUV)
-    # Halving the width by linear interpolation is the mean of two, four times as fast as area averaging.
+    # Halving the width by linear interpolation averages pairs, four times as fast as area averaging.
     pairs = cv2.resize(yuv, (pixels.shape[1] // 2, pixels.shape[0]), interpolation=cv2.INTER_LINEAR)
     chroma = cv2.merge([cv2.extractChannel(pairs, 1), cv2.extractChannel(pairs, 2)])
     return cv2.merge([cv2.extractChannel(yuv, 0), chroma.reshape(yuv.shape[:2])])
 
 
 def _inverted(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the (3, 4) affine matrix that undoes another."""
+    """Return the inverse of a (3, 4) affine matrix."""
     square = np.vstack([matrix.astype(np.float64), [0, 0, 0, 1]])
     return np.linalg.inv(square)[:3].astype(np.float32)
 
@@ -250,7 +249,7 @@ _RGB_TO_YUV = _inverted(BT601.matrix)
 
 
 def _to_jpeg(pixels: Pixels) -> Picture:
-    """Encode at quality 90 with chroma at half size, which is OpenCV's default."""
+    """Encode at quality 90 with chroma at half size (OpenCV's default)."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
     return JpegPicture(data)
 

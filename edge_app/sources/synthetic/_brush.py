@@ -1,4 +1,4 @@
-"""Antialiased shapes on a transparent layer, and the light on them: what the `_subjects` are drawn with."""
+"""Antialiased shapes on a transparent layer, and their shading; `_subjects` draws with these."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Colour: TypeAlias = tuple[int, int, int]
 """Red, green, blue, each 0..255."""
 
 Point: TypeAlias = tuple[float, float]
-"""x to the right, y down, in units of the subject: it spans about -1..1 in both."""
+"""x to the right, y down, in subject units: the subject spans about -1..1 in both."""
 
 Layer: TypeAlias = npt.NDArray[np.uint8]
 """(H, W, 4) uint8: red, green and blue already multiplied by alpha, then alpha."""
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
-_SHIFT = 4  # Binary digits behind the point in OpenCV's drawing coordinates: movement is smooth below one pixel.
-_RELIEF_STEP = 4  # The relief is computed at a quarter of the size: it is blurred anyway.
+_SHIFT = 4  # Fractional bits of OpenCV's drawing coordinates: movement is smooth below one pixel.
+_RELIEF_STEP = 4  # The relief is computed at a quarter of the size, because it is blurred anyway.
 
 
 def tone(colour: Colour, factor: float) -> Colour:
-    """Return the colour darker (factor below 1) or nearer to white (above 1; at 2 it is white)."""
+    """Return the colour darkened (factor below 1) or lightened (above 1; white at 2)."""
     if factor <= 1:
         red, green, blue = (int(c * factor) for c in colour)
     else:
@@ -38,10 +38,10 @@ def tone(colour: Colour, factor: float) -> Colour:
 
 
 class Brush:
-    """Draws on a layer in the subject's own coordinates.
+    """Draws on a layer in subject units.
 
     Args:
-        layer: what is drawn on.
+        layer: the layer to draw on.
         matrix: (2, 3), from subject units to pixels.
 
     """
@@ -50,7 +50,7 @@ class Brush:
         self._layer, self._matrix = layer, matrix
 
     def moved(self, x: float, y: float, turn: float = 0.0, stretch: tuple[float, float] = (1.0, 1.0)) -> Brush:
-        """Return a brush whose origin is at (x, y), its axes stretched and then turned by `turn` radians."""
+        """Return a brush with its origin at (x, y) and its axes stretched, then turned by `turn` radians."""
         cos, sin = math.cos(turn), math.sin(turn)
         inner = np.array([[cos * stretch[0], -sin * stretch[1], x], [sin * stretch[0], cos * stretch[1], y], [0, 0, 1]])
         return Brush(self._layer, self._matrix @ inner)
@@ -100,23 +100,23 @@ def _smooth(points: tuple[Point, ...], pieces: int = 6) -> _Floats:
 
 
 def light_from_above(layer: Layer, strength: float, grain: Layer) -> Layer:
-    """Shade a layer as if it were swollen: edges that look up are lit, edges that look down lie in shadow.
+    """Shade a layer like a relief: edges facing up are lit, edges facing down are in shadow.
 
     Args:
-        layer: what was drawn.
-        strength: how much brighter or darker; about 1.
+        layer: the drawn layer.
+        strength: strength of the shading; about 1.
         grain: (H, W) uint8 around 128, the roughness of the surface.
 
     """
     size = layer.shape[1] // _RELIEF_STEP, layer.shape[0] // _RELIEF_STEP
     height = cv2.resize(cv2.extractChannel(layer, 3), size, interpolation=cv2.INTER_AREA)
     height = cv2.GaussianBlur(height, (0, 0), max(size[1] * 0.045, 0.8))
-    # A blurred edge of 255 levels is about five pixels of sigma wide, hence the scale by size.
+    # The blur, and so the width of an edge, grows with the size; scaling by size keeps the slope constant.
     slope = cv2.filter2D(height, cv2.CV_8U, _UP_LEFT * (strength * size[1] / 60), delta=128)
     gain = cv2.resize(slope, (layer.shape[1], layer.shape[0]), interpolation=cv2.INTER_LINEAR)
     gain = cv2.max(cv2.addWeighted(gain, 1, grain, 1, -128), _DARKEST)
     return np.asarray(cv2.multiply(layer, cv2.merge([gain, gain, gain, np.full_like(gain, 128)]), scale=1 / 128))
 
 
-_DARKEST = 76.0  # Light from the ground reaches the underside: 128 is unshaded.
+_DARKEST = 76.0  # The underside still gets light from the ground; 128 is unshaded.
 _UP_LEFT = np.array([[-1, -2, 0], [-1, 0, 1], [0, 2, 1]], np.float32)

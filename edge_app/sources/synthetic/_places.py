@@ -1,6 +1,6 @@
-"""The ten subjects' surroundings, painted once for each scene of the synthetic camera from noise, ramps and boxes.
+"""The places behind the ten subjects, painted once per scene from noise, ramps and boxes.
 
-Each place is one function of a random generator, which decides what is left open, and a size in pixels.
+Each place is a function of a random generator, which determines the details, and a size in pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Field: TypeAlias = npt.NDArray[np.float32]
 
 
 def clouds(rng: np.random.Generator, size_px: tuple[int, int], cell_px: int, stretch: int = 1) -> Field:
-    """Return fractal noise: five octaves, the coarsest with cells of `cell_px`, `stretch` times as wide as high."""
+    """Return fractal noise: five octaves, the coarsest with cells `cell_px` high and `stretch` times as wide."""
     width_px, height_px = size_px
     total, weight = np.zeros((height_px, width_px), np.float32), 1.0
     for octave in range(5):
@@ -40,18 +40,18 @@ def _gradient(size_px: tuple[int, int], top: Colour, bottom: Colour) -> Paint:
 
 
 def _mixed(paint: Paint, colour: Colour, share: Field) -> Paint:
-    """Return the paint with a colour mixed in, by a share of 0..1 for each pixel."""
+    """Mix a colour into the paint by a share of 0..1 per pixel."""
     weight = share[..., None].astype(np.float32)
     return np.asarray(paint * (1 - weight) + np.array(colour, np.float32) * weight)
 
 
 def _down(size_px: tuple[int, int]) -> Field:
-    """Return for each pixel how far down it is: 0 at the top, 1 at the bottom."""
+    """Return the relative height of each pixel: 0 at the top, 1 at the bottom."""
     return np.repeat(np.linspace(0, 1, size_px[1], dtype=np.float32)[:, None], size_px[0], axis=1)
 
 
 def _step(field: Field, threshold: float | Field, width: float) -> Field:
-    """Return 0 below the threshold, 1 above, with a ramp of the given width between."""
+    """Return 0 below the threshold, 1 above it, with a ramp of the given width between them."""
     return np.asarray(np.clip((field - threshold) / width + 0.5, 0, 1), np.float32)
 
 
@@ -68,7 +68,7 @@ def _sky(rng: np.random.Generator, size_px: tuple[int, int], cover: float = 0.5)
 
 
 def _ground(rng: np.random.Generator, paint: Paint, horizon: float, near: Colour, far: Colour) -> Paint:
-    """Return the paint with textured ground below the horizon (a share of the height)."""
+    """Add textured ground below the horizon (a share of the height)."""
     size_px = paint.shape[1], paint.shape[0]
     depth = np.clip((_down(size_px) - horizon) / (1 - horizon), 0, 1)
     ground = _mixed(_gradient(size_px, far, far), near, depth)
@@ -80,7 +80,7 @@ def _ground(rng: np.random.Generator, paint: Paint, horizon: float, near: Colour
 
 
 def _hedge(rng: np.random.Generator, paint: Paint, band: tuple[float, float], colour: Colour) -> Paint:
-    """Return the paint with foliage between two heights, its upper edge ragged."""
+    """Add foliage with a ragged upper edge between two heights."""
     size_px = paint.shape[1], paint.shape[0]
     foliage = clouds(rng, size_px, max(size_px[1] // 10, 2))
     edge = band[0] + 0.16 * (clouds(rng, size_px, max(size_px[1] // 5, 2)) - 0.5)
@@ -90,7 +90,7 @@ def _hedge(rng: np.random.Generator, paint: Paint, band: tuple[float, float], co
 
 
 def _bars(paint: Paint, boxes: list[tuple[float, float, float, float]], colour: Colour) -> Paint:
-    """Return the paint with filled boxes: left, top, right, bottom as shares of the height, from the middle across."""
+    """Add filled boxes: left, top, right, bottom as shares of the height; x is measured from the middle."""
     height_px, middle_px = paint.shape[0], paint.shape[1] / 2
     for left, top, right, bottom in boxes:
         x0, x1 = round(middle_px + left * height_px), round(middle_px + right * height_px)
@@ -116,9 +116,9 @@ def road(rng: np.random.Generator, size_px: tuple[int, int]) -> Paint:
 
 
 def leaves(rng: np.random.Generator, size_px: tuple[int, int]) -> Paint:
-    """Paint foliage out of focus, with points of light."""
+    """Paint foliage out of focus, with spots of light."""
     paint = _textured(_gradient(size_px, (150, 178, 120), (70, 104, 62)), clouds(rng, size_px, size_px[1] // 3), 0.7)
-    for _ in range(26):  # Points of light out of focus
+    for _ in range(26):
         centre = int(rng.integers(size_px[0])), int(rng.integers(size_px[1]))
         radius = max(round(float(rng.uniform(0.025, 0.07)) * size_px[1]), 1)
         spot = np.zeros(paint.shape[:2], np.float32)

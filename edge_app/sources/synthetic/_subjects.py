@@ -1,6 +1,6 @@
-"""The ten subjects of the synthetic camera, each one function that draws it at a time.
+"""The ten subjects of the synthetic camera; one function draws each at a given time.
 
-All face right and span about -1..1; y points down. Wheels, legs and wings follow from the time alone.
+All face right and span about -1..1; y points down. Wheels, legs and wings depend only on the time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edge_app.sources.synthetic._brush import Brush, Colour, Point, tone
 
 @dataclass(frozen=True, slots=True)
 class Coat:
-    """The two colours that tell one individual from the next."""
+    """The two colours that distinguish individuals."""
 
     main: Colour
     accent: Colour
@@ -30,12 +30,12 @@ RUBBER = (34, 34, 36)
 
 
 def wave(t_s: float, period_s: float, turn: float = 0.0) -> float:
-    """Return a sine of the time, -1..1, `turn` periods ahead."""
+    """Return a sine of the time, -1..1, shifted ahead by `turn` periods."""
     return math.sin(2 * math.pi * (t_s / period_s + turn))
 
 
 def _both_sides(*points: Point) -> tuple[Point, ...]:
-    """Complete the right half of an outline, given from its top to its bottom, by its mirror image."""
+    """Complete the right half of an outline, given from top to bottom, with its mirror image."""
     return points + tuple((-x, y) for x, y in reversed(points[1:-1]))
 
 
@@ -165,7 +165,7 @@ def _cat_head(head: Brush, coat: Coat, is_blinking: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """Where a leg begins, its radius there, and where in the stride it is (0..1)."""
+    """Where a leg begins, its radius there, and its phase in the stride (0..1)."""
 
     x: float
     y: float
@@ -174,7 +174,7 @@ class _Leg:
 
 
 def _stride(brush: Brush, leg: _Leg, swing: float, colour: Colour) -> None:
-    """Draw a hoofed leg of two bones; the lower one folds while the leg comes forward."""
+    """Draw a hoofed leg of two bones; the lower one folds while the leg swings forward."""
     upper = 0.26 * swing * math.sin(2 * math.pi * leg.turn)
     fold = 0.45 * swing * max(math.cos(2 * math.pi * leg.turn), 0.0)
     length = (0.93 - leg.y) / 2
@@ -347,11 +347,11 @@ def ship(brush: Brush, coat: Coat, t_s: float) -> None:
 
 
 def _foam(brush: Brush, t_s: float) -> None:
-    """Draw water in front of the hull, which hides where it ends, and the foam of its bow and stern."""
+    """Draw water in front of the hull, hiding its lower edge, and foam at bow and stern."""
     xs = [-1.02 + 0.06 * i for i in range(35)]
     for depth, (height, colour) in enumerate(((0.1, (222, 234, 238)), (0.055, (58, 100, 130)))):
         crest = [(x, 0.5 + 0.03 * depth + 0.02 * wave(t_s, 1.6, x * 2.1 + depth * 0.4)) for x in xs]
-        # Thinner towards both ends, so that the band has none.
+        # Taper the band, so that its ends are invisible.
         trough = [(x, y + height * max(1 - (x / 1.04) ** 6, 0)) for x, y in reversed(crest)]
         brush.area(crest + trough, colour)
 

@@ -1,7 +1,7 @@
 """The scenes of the synthetic camera: ten places, each with its subject, drawn by code.
 
-What stands still is painted once for each scene; what moves is drawn for each frame on a layer of its own, lit, and
-laid over it. Everything follows from a random generator and the time.
+The place is painted once per scene; the subject is drawn on its own layer for each frame, shaded, and laid over the
+place. Everything is determined by the seed and the time.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from edge_app.sources.synthetic._brush import Brush, Colour, light_from_above
 from edge_app.sources.synthetic._subjects import DRAWINGS, Coat, wave
 
 SCENE_S = 4.0
-# What a film may begin with, so that the first labels a newcomer sees are right. Of 1,440 verdicts on the first second
-# of these scenes (12 seeds, 160x120 to 640x480, cifar10-base and cifar10-nano) one was wrong; on deer and frogs, 26 %.
+# A film begins with one of these, so that the first labels a new user sees are correct. Of 1,440 verdicts on the first
+# second of these scenes (12 seeds, 160x120 to 640x480, cifar10-base and cifar10-nano) one was wrong; for deer and frogs
+# 26 % were.
 OPENERS = ("airplane", "automobile", "horse", "ship")
-NOISE_LEVELS = 3.0  # Standard deviation in grey levels: a webcam in a lit room.
-MOST_SIDE_PX = 360  # Drawn no larger than this on the short side, then enlarged: a cheap lens, and cheap to draw.
-LEAST_SIDE_PX = 96  # Drawn no smaller than this, then averaged: thin parts would flicker.
-PLACE_SIDE_PX = 216  # Places are out of focus: painted no larger than this, a change of scene costs less.
-_NOISE_ROOM_PX = 64  # How far the noise is shifted at most: 4096 different noise pictures.
-_NOISE_STREAM = 0x6E6F6973  # Keeps the generators of noise apart from those of scenes.
-_MARGIN = 0.06  # How much wider than the picture a place is painted, so that the camera can sway over it.
+NOISE_LEVELS = 3.0  # Standard deviation in grey levels, as of a webcam in a lit room.
+MOST_SIDE_PX = 360  # Largest short side drawn; then enlarged: cheap to draw, and looks like a cheap lens.
+LEAST_SIDE_PX = 96  # Smallest short side drawn; then averaged: thin parts would flicker if drawn smaller.
+PLACE_SIDE_PX = 216  # Largest short side of a painted place: it is out of focus, and a scene change costs less.
+_NOISE_ROOM_PX = 64  # Range of the noise's random shift, in x and y: 4096 different noise pictures.
+_NOISE_STREAM = 0x6E6F6973  # Separates the random generators of noise from those of scenes.
+_MARGIN = 0.06  # Extra size of a place, as a share of the short side, so that the camera can sway over it.
 
 
 @dataclass(frozen=True, slots=True)
 class Habitat:
-    """Where a subject belongs and how it moves there.
+    """The place of a subject and how the subject moves there.
 
     Attributes:
         paint: paints the place.
-        size: units of the subject (half its width) as a share of the short side.
-        rest: height of the subject's origin, as a share of the short side below the centre.
-        drift: how far it wanders, as a share of the short side: across and up.
-        shadow: height of its shadow's centre in the subject's units; None if it casts none.
-        coats: main and accent colours it comes in.
+        size: the subject unit (half its width) as a share of the short side.
+        rest: how far the subject's origin is below the centre, as a share of the short side.
+        drift: how far it moves horizontally and vertically, as shares of the short side.
+        shadow: y of its shadow's centre in subject units; None if it has no shadow.
+        coats: possible pairs of main and accent colour.
     """
 
     paint: Callable[[np.random.Generator, tuple[int, int]], _places.Paint]
@@ -59,14 +60,14 @@ class Scene:
     """One place with its subject, ready to be drawn at any time.
 
     Attributes:
-        label: what it shows.
-        size_px: width and height of what is drawn; the place is larger by the margin.
+        label: the label of the subject.
+        size_px: width and height of the drawn picture; the place is larger by the margin.
         place: (H + margin, W + margin, 3) uint8, RGB.
         grain: (H, W) uint8 around 128, roughness of the subject's surface.
         coat: the subject's colours.
         facing: 1 to the right, -1 to the left.
         size: factor on the habitat's size.
-        phase_s: where in its movement the scene begins.
+        phase_s: time in the subject's movement at which the scene begins.
     """
 
     label: str
@@ -80,7 +81,7 @@ class Scene:
 
 
 def drawn_size_px(size_px: tuple[int, int]) -> tuple[int, int]:
-    """Return at which size to draw for pictures of `size_px`: the same shape, within the two limits above."""
+    """Return the size to draw at for pictures of `size_px`: the same aspect ratio, within the limits above."""
     short_px = min(size_px)
     factor = min(max(short_px, LEAST_SIDE_PX), MOST_SIDE_PX) / short_px
     return round(size_px[0] * factor), round(size_px[1] * factor)
@@ -91,7 +92,7 @@ def build(label: str, rng: np.random.Generator, size_px: tuple[int, int]) -> Sce
 
     Args:
         label: one of `records.LABELS`.
-        rng: decides everything that is left open.
+        rng: determines colours, pose and the details of the place.
         size_px: width and height to draw.
     """
     habitat = HABITATS[label]
@@ -110,7 +111,7 @@ def build(label: str, rng: np.random.Generator, size_px: tuple[int, int]) -> Sce
 
 
 def draw(scene: Scene, time_s: float) -> Pixels:
-    """Draw the scene at a time since it began.
+    """Draw the scene at `time_s` after its beginning.
 
     Returns:
         (H, W, 3) uint8, RGB, of `scene.size_px`.
@@ -118,7 +119,7 @@ def draw(scene: Scene, time_s: float) -> Pixels:
     habitat, t_s = HABITATS[scene.label], scene.phase_s + time_s
     width_px, height_px = scene.size_px
     short_px, margin_px = min(scene.size_px), _margin_px(scene.size_px)
-    # The camera sways over the place; the subject stands on it and sways along.
+    # The camera sways over the place; the subject moves with the place.
     left = round(margin_px * (0.5 + 0.45 * wave(t_s, 5.3)))
     top = round(margin_px * (0.5 + 0.45 * wave(t_s, 4.1)))
     picture = scene.place[top : top + height_px, left : left + width_px].copy()
@@ -134,7 +135,7 @@ def draw(scene: Scene, time_s: float) -> Pixels:
 
 def _put_subject(picture: Pixels, scene: Scene, matrix: npt.NDArray[np.float64], t_s: float) -> None:
     """Draw the subject into the middle of the picture, in place."""
-    # Wide pictures are mostly place: the subject needs no layer there.
+    # In wide pictures, the subject covers only the middle; a smaller layer is faster.
     columns, rows = (_middle(side_px, min(scene.size_px)) for side_px in scene.size_px)
     part = picture[rows, columns]
     layer = np.zeros((part.shape[0], part.shape[1], 4), np.uint8)
@@ -173,7 +174,7 @@ def _margin_px(size_px: tuple[int, int]) -> int:
 
 
 def _place(habitat: Habitat, rng: np.random.Generator, size_px: tuple[int, int]) -> Pixels:
-    """Paint the place a little out of focus, so that the subject stands out: (H, W, 3) uint8, RGB, of that size."""
+    """Paint the place, (H, W, 3) uint8 RGB of `size_px`, slightly out of focus so that the subject stands out."""
     factor = min(PLACE_SIDE_PX / min(size_px), 1)
     paint = habitat.paint(rng, (round(size_px[0] * factor), round(size_px[1] * factor)))
     blurred = cv2.GaussianBlur(paint, (0, 0), max(min(paint.shape[:2]) / 300, 0.4))
@@ -182,12 +183,12 @@ def _place(habitat: Habitat, rng: np.random.Generator, size_px: tuple[int, int])
 
 
 class Film:
-    """All the frames there will ever be, each a pure function of its index.
+    """An endless sequence of frames, each a pure function of its index.
 
     Args:
-        seed: decides order, colours, places and noise.
+        seed: determines order, colours, places and noise.
         size_px: width and height.
-        fps: frames for each second of movement.
+        fps: frames per second of movement.
     """
 
     def __init__(self, seed: int, size_px: tuple[int, int], fps: float) -> None:
@@ -199,7 +200,7 @@ class Film:
         self._noise = cv2.convertScaleAbs(128 + NOISE_LEVELS * grains)
 
     def truth(self, index: int) -> str:
-        """Return the label that the frame shows."""
+        """Return the true label of the frame."""
         return self._order[index // self._frames_a_scene % len(self._order)]
 
     def frame_pixels(self, index: int) -> Pixels:
@@ -209,11 +210,11 @@ class Film:
         if scene.size_px != self.size_px:
             is_larger = min(self.size_px) > min(scene.size_px)
             pixels = cv2.resize(pixels, self.size_px, interpolation=cv2.INTER_LINEAR if is_larger else cv2.INTER_AREA)
-        # Light and noise in one pass: both are what a sensor adds to the scene.
+        # Apply light and noise in a single pass, which is faster.
         return np.asarray(cv2.addWeighted(pixels, self._light(index), self._noise_at(index), 1, -128))
 
     def _light(self, index: int) -> float:
-        """Return the brightness, as of a sun behind passing clouds: about 0.85 to 1.1."""
+        """Return the brightness, about 0.85 to 1.1, as under passing clouds."""
         time_s = index / self.fps
         return 0.975 + 0.085 * math.sin(time_s * 2 * math.pi / 17) + 0.04 * math.sin(time_s * 2 * math.pi / 7.3)
 
@@ -223,7 +224,7 @@ class Film:
 
 
 def _shuffled(seed: int) -> tuple[str, ...]:
-    """Return the labels in the order in which they are shown: shuffled, turned until an opener comes first."""
+    """Return the labels in display order: shuffled, then rotated until an opener comes first."""
     labels = [LABELS[place] for place in np.random.default_rng(seed).permutation(len(LABELS))]
     first = next(place for place, label in enumerate(labels) if label in OPENERS)
     return (*labels[first:], *labels[:first])
@@ -231,7 +232,7 @@ def _shuffled(seed: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _scene(label: str, seed: int, number: int, size_px: tuple[int, int]) -> Scene:
-    """Build a scene once for all its frames; that is what makes a frame cheap. Cameras only ever go forward."""
+    """Build a scene once for all its frames, which makes frames cheap. Cameras only go forward: a small cache does."""
     return build(label, np.random.default_rng((seed, number)), size_px)
 
 

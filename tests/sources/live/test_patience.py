@@ -81,7 +81,7 @@ def test_an_opening_may_take_longer_than_a_read(clock: FakeClock) -> None:
 def test_a_dead_capture_thread_is_told(patience: Patience, clock: FakeClock) -> None:
     """A thread that ended by itself is an error, not an endless outage."""
     patience.note_death()
-    with pytest.raises(CameraHung, match="has ended by itself; please report"):
+    with pytest.raises(CameraHung, match="ended unexpectedly; please report"):
         patience.require_progress("x", clock())
 
 
