@@ -1,6 +1,6 @@
-"""The fields of a line, each written once: what it holds, its schema, and what it means.
+"""The fields of a line, each defined once: its value, schema and meaning.
 
-The line itself, docs/results.schema.json and the table of docs/results.md are made from this list (`make docs`).
+The line itself, docs/results.schema.json and the table in docs/results.md are made from this list (`make docs`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Field:
 
     Attributes:
         name: its key.
-        unit: its type and unit, for the table; "" names the fields of an object.
+        unit: its type and unit, for the table; "" lists the properties of an object.
         meaning: for schema and table, in Markdown.
         schema: JSON Schema of its value, without the description.
-        value: reads it off a result; None for what the log itself has to tell (see `Ledger.owed`).
-        present: when the line has it, for the table. A field that begins with `ALWAYS` is in every line; another that
-            is read off a result is left out where it is None.
+        value: reads it from a result; None for fields that the log adds (see `Ledger.owed`).
+        present: when the line has it, for the table. If it begins with `ALWAYS`, every line has the field; otherwise
+            the line leaves the field out where `value` returns None.
     """
 
     name: str
@@ -54,7 +54,7 @@ def _rfc3339(unix_s: float) -> str:
 
 @cache
 def boot_id() -> str | None:
-    """Return the kernel's id of this boot; monotonic times compare only within one. None where there is none."""
+    """Return the kernel's id of this boot, None without one. Monotonic times of different boots do not compare."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -247,7 +247,7 @@ _OPTIONAL = tuple((field.name, field.value) for field in FIELDS if not field.is_
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """Return a result as the documented object. Probabilities keep 4 decimals, milliseconds 3."""
+    """Return a result as the documented object, probabilities with 4 decimals and milliseconds with 3."""
     line = {name: value(result) for name, value in _REQUIRED}
     for name, value in _OPTIONAL:
         if (found := value(result)) is not None:
@@ -255,7 +255,7 @@ def to_json(result: Result) -> dict[str, Any]:
     return line
 
 
-# What the fields say together.
+# Which values the fields have together in each state.
 _NAMED = {"label": {"type": "string"}, "confidence": {"type": "number"}, "top": {"minItems": 1}}
 _NOT_NAMED = {"label": {"type": "null"}, "confidence": {"type": "null"}}
 _OF_A_FRAME = {"frame": {"minimum": 0}, "reason": False}
@@ -267,7 +267,7 @@ _STATES: tuple[dict[str, Any], ...] = (
 
 
 def json_schema() -> str:
-    """Return the schema of a line as text; docs/results.schema.json is this."""
+    """Return the schema of a line, the text of docs/results.schema.json."""
     schema = {
         "$schema": SCHEMA_URL,
         "title": "One line of edge-app's results",
@@ -281,7 +281,7 @@ def json_schema() -> str:
 
 
 def table() -> str:
-    """Return the table of docs/results.md, in Markdown."""
+    """Return the Markdown table in docs/results.md."""
     rows = [
         f"| `{field.name}` | {field.unit or ', '.join(f'`{name}`' for name in field.schema['properties'])} "
         f"| {field.meaning} | {field.present} |"
