@@ -50,7 +50,7 @@ def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
     if sees_system and not _has(python, "cv2", stop):
         raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
     folder = environments.create(link)
-    environments.say(f"making {folder} with {python}{', which sees what apt installed' if sees_system else ''}")
+    environments.say(f"making {folder} with {python}{' and the packages from apt' if sees_system else ''}")
     program = str(folder / "bin" / "edge-app")
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -92,7 +92,7 @@ def origin() -> Path:
     url = urllib.parse.urlsplit(record.get("url", ""))
     path = Path(urllib.parse.unquote(url.path))
     if url.scheme != "file" or not path.exists():
-        raise StartError("what this edge-app was installed from is not there", "name a checkout or a wheel with --from")
+        raise StartError("cannot find what this edge-app was installed from", "name a checkout or a wheel with --from")
     return path
 
 
@@ -108,7 +108,7 @@ def choose_python(stop: threading.Event) -> str:
         if not is_hidden and _succeeds(process.isolated(path, "-c", _IS_FIT), stop):
             return path
     raise DependencyMissing(
-        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make environments",
+        f"a service cannot use {own}, and /usr/bin/python3 is older than 3.11 or cannot make environments",
         "run: sudo apt install python3 python3-venv",
     )
 
@@ -148,7 +148,7 @@ def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
     return kept | {"PYTHONNOUSERSITE": "1"}
 
 
-_READABLE = "check that the checkout is whole and that there is room for a copy of it"
+_READABLE = "check that the checkout is complete and that the disk has room for a copy"
 
 
 def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
@@ -181,9 +181,7 @@ def _copying(stop: threading.Event) -> Callable[[str, str], object]:
 
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
-        raise Interrupted(
-            "interrupted: what was made is removed, and what ran before is as it was", "run the same command again"
-        )
+        raise Interrupted("interrupted: everything is as it was before", "run the same command again")
 
 
 def _has(python: str, module: str, stop: threading.Event) -> bool:
@@ -228,5 +226,5 @@ def step(
     if ended.code:
         said = (ended.said.strip() or ended.printed.strip()).splitlines()
         first = f"{name} failed (exit code {ended.code}){':' if said else ''}"
-        raise RunError("\n".join([first, *said[-8:]]), "mend that, then run the same command again")
+        raise RunError("\n".join([first, *said[-8:]]), "fix that, then run the same command again")
     return ended.printed

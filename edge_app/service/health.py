@@ -65,8 +65,8 @@ class Health:
             # MemoryMax= would kill without a message, and Raspberry Pi OS ignores it (RPi-Distro/pi-gen#917).
             raise RunError(
                 f"{used_mb:.0f} MiB of memory are in use, {memory_max_mb:g} are allowed (memory_max): ending "
-                "for a new start",
-                "if it happens again and again, raise memory_max",
+                "for a restart",
+                "if this happens repeatedly, raise memory_max",
             )
 
     def _log_throttling(self) -> None:

@@ -273,7 +273,7 @@ def describe(found: Mapping[str, str]) -> str:
     if found.get("ActiveState") == "failed":
         code = found.get("ExecMainStatus", "")
         lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))
-        lines.append("what it said last: journalctl -u edge-app -n 20")
+        lines.append("its last messages: journalctl -u edge-app -n 20")
     if found.get("NRestarts", "0") != "0":
         lines.append(f"restarted {counted(int(found['NRestarts']), 'time')} since it was started")
     lines.append("starts at boot" if found.get("UnitFileState") == "enabled" else "does not start at boot")

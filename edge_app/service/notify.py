@@ -89,7 +89,7 @@ class Notifier:
                 channel.setblocking(False)  # classification must not wait for systemd
                 channel.sendto(text.encode(errors="replace"), self._address)
         except OSError as error:  # systemd is busy; the watchdog allows another half interval
-            log.info("systemd does not listen: %s", error)
+            log.info("cannot notify systemd: %s", error)
             return False
         return True
 

@@ -19,7 +19,7 @@ _QUIT_KEYS = (ord("q"), 27)
 _SHOWN_SIDE_PX = 480  # Pictures whose short side is smaller are enlarged, so that text stays readable ...
 _LONGEST_SIDE_PX = 2048  # ... up to this long side: a very long picture would fill the memory.
 
-_CHECK_DISPLAY = "check DISPLAY and who may use it, or choose --preview none"
+_CHECK_DISPLAY = "check DISPLAY and your access to it, or choose --preview none"
 
 
 def connect(destination: Destination) -> Sink:

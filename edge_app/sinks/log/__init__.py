@@ -107,7 +107,7 @@ class Log:
             raise self._not_kept(error) from error
 
     def _not_kept(self, error: OSError) -> SinkError:
-        return SinkError(f"the disk does not keep {self._path}: {error.strerror}", _MAKE_ROOM)
+        return SinkError(f"cannot sync {self._path} to the disk: {error.strerror}", _MAKE_ROOM)
 
     def _let_go(self) -> None:
         if self._path is not None and self._descriptor >= 0:
@@ -170,7 +170,7 @@ class Log:
         except OSError as error:
             # Often the file is writable and its folder is not: a log that grows is better than lost results.
             self._is_rotation_broken = True
-            logger.warning("%s cannot be rotated (%s); it goes on growing", self._path, error.strerror)
+            logger.warning("%s cannot be rotated (%s); it will keep growing", self._path, error.strerror)
             return
         self._let_go()
         self._descriptor = self._open()

@@ -78,7 +78,7 @@ _SINCE_LAST = {"classified": _COUNT, **{f"latency_p{rank}_ms": _NUMBER for rank 
 _GAP = {
     "lines": {"description": "lines that were due and could not be written", **_COUNT},
     "seconds": {"description": "from the first of them to this line", "type": "number", "minimum": 0},
-    "torn_bytes": {"description": "half a line at the end of the file, cut off", **_COUNT},
+    "torn_bytes": {"description": "bytes of an incomplete line at the end of the file, cut off", **_COUNT},
 }
 _MS = "milliseconds, µs resolution"
 _UNLESS_OK = f"{ALWAYS}; null unless `state` is `ok`"
@@ -102,29 +102,29 @@ FIELDS = (
     Field(
         "boot_id",
         "text or null",
-        "which boot `mono_s` counts from; null where the system does not say (macOS)",
+        "the boot that `mono_s` counts from; null where the system has no such id (macOS)",
         {"type": ["string", "null"]},
         lambda result: boot_id(),
     ),
     Field(
         "source",
         "text",
-        "string that selects the source, passwords masked",
+        "string that selects the source, with passwords masked",
         _TEXT,
         lambda result: result.source,
     ),
     Field(
         "frame",
         "whole number",
-        "index of the frame in the source; a gap is dropped or damaged frames. In an outage that of the last frame, "
-        "-1 before the first",
+        "index of the frame in the source; a gap means dropped or damaged frames. In an outage, the index of the last "
+        "frame, -1 before the first",
         {"type": "integer", "minimum": -1},
         lambda result: result.frame,
     ),
     Field(
         "state",
         ", ".join(f"`{state}`" for state in get_args(State)),
-        "a label is named; nothing is sure enough; there is no picture",
+        "a label is named; no label is confident enough; there is no picture",
         {"enum": list(get_args(State))},
         lambda result: result.verdict.state,
     ),
@@ -147,7 +147,7 @@ FIELDS = (
     Field(
         "top",
         "list of [label, 0 to 1]",
-        "the up to three most probable labels of this frame alone: calibrated, not smoothed, best first",
+        "up to three most probable labels of this frame alone: calibrated, not smoothed, best first",
         {
             "type": "array",
             "maxItems": 3,
@@ -159,14 +159,14 @@ FIELDS = (
     Field(
         "latency_ms",
         _MS,
-        "capture to result; in an outage from its notice",
+        "from capture to result; in an outage, from noticing it",
         _NUMBER,
         lambda result: round(result.latency_ms, 3),
     ),
     Field(
         "age_ms",
         _MS,
-        "capture to the writing of this line",
+        "from capture to the writing of this line",
         _NUMBER,
         lambda result: round((time.monotonic() - result.captured_s) * 1e3, 3),
     ),
@@ -180,7 +180,7 @@ FIELDS = (
     Field(
         "dropped",
         "whole number",
-        "frames the source lost since it was opened; those that `--rate` passes over are not lost",
+        "frames the source lost since it was opened, without those skipped by `--rate`",
         {"type": "integer", "minimum": 0},
         lambda result: result.dropped,
     ),
@@ -211,32 +211,31 @@ FIELDS = (
     Field(
         "since_last",
         "",
-        "how many pictures were classified since the line before, this one included, and percentiles of their "
+        "number of pictures classified since the previous line, including this one, and percentiles of their "
         "latencies (of the last 1800)",
         _object(_SINCE_LAST, required=list(_SINCE_LAST)),
-        present=f"{_SELECTIVE}, unless there was none",
+        present=f"{_SELECTIVE}, if any were classified",
     ),
     Field(
         "last_minute",
         f"stage to [50th, 90th, 99th percentile, slowest], {_MS}",
-        f"how long {', '.join(f'`{stage}`' for stage in STAGES)} and `{TOTAL}` took, over the frames of the last "
-        "minute",
+        f"times of {', '.join(f'`{stage}`' for stage in STAGES)} and `{TOTAL}` over the frames of the last minute",
         {"type": "object", "required": [*STAGES, TOTAL], "additionalProperties": _PERCENTILES},
         present=f"once a `--log-period` {_SELECTIVE}",
     ),
     Field(
         "gap",
         "",
-        "what is missing before this line: how many could not be written and for how long; bytes of half a line that "
-        "were cut off",
+        "what is missing before this line: lines that could not be written, and for how long; bytes of an incomplete "
+        "line that was cut off",
         _object(_GAP, minProperties=1),
         present="after a full or failing disk, or a power cut",
     ),
     Field(
         "clock_jump_s",
         "seconds, ms resolution",
-        "by how much the wall clock was set, or the machine slept, since the line before (`time` jumps, `mono_s` does "
-        "not)",
+        "how far the wall clock was set, or how long the machine slept, since the previous line (`time` jumps, "
+        "`mono_s` does not)",
         _NUMBER,
         present="when more than a second",
     ),
