@@ -241,7 +241,7 @@ def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.Monkey
 def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """ProtectHome= hides /home and /root: an interpreter there would not start."""
     monkeypatch.setattr(building, "PRIVATE_HOMES", ("/",))
-    with pytest.raises(DependencyMissing, match="a service may not look"):
+    with pytest.raises(DependencyMissing, match="a service cannot use"):
         building.choose_python(threading.Event())
 
 
