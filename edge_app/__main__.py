@@ -1,4 +1,4 @@
-"""The `edge-app` command: take hold of the signals, then load the rest."""
+"""The `edge-app` command: catches signals first, then loads the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_app.system import process
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     process.open_standard_streams()
-    stop = process.stop_on_signals()  # First of all: Ctrl-C during the slow imports below shall be clean too.
+    stop = process.stop_on_signals()  # Before the slow imports, so that Ctrl-C during them ends cleanly too.
     process.put_off_collection()
     from edge_app import cli
 

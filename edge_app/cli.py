@@ -1,4 +1,4 @@
-"""The `edge-app` command: settle the settings, run one command, say what went wrong in one line, give the exit code."""
+"""The `edge-app` command: reads the settings, runs one command, reports an error in one line, returns the exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     """Run one command.
 
     Args:
-        arguments: what followed the program's name.
+        arguments: the command line after the program's name.
         stop: set by SIGINT and SIGTERM.
 
     Returns:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         asked = command_line.parse(arguments, commands.TABLE)
         if not commands.TABLE[asked.words].has_to_finish:
             process.die_on_signals(stop)
-        if asked.words != "run":  # it has much to load yet
+        if asked.words != "run":  # `run` still has much to load, and turns the collector on after that
             process.begin_collection()
         code = commands.find(asked.words)(command_line.settle(asked), stop)
         if sys.stdout is not None:  # None where it was closed before the start
@@ -47,16 +47,16 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         return error.exit_code
     except EdgeAppError as error:
         if stop.is_set() and isinstance(error, ConfigError | StartError):
-            return EXIT_OK  # Asked to end before it had begun: what was given up then is no failure.
-        _tell(error)
+            return EXIT_OK  # Stopped before it began: an error from giving up is not a failure.
+        _report(error)
         return error.exit_code
     except BrokenPipeError:
-        return EXIT_OK  # Whoever read stdout has seen enough.
+        return EXIT_OK  # The reader of stdout has ended, as in "| head".
     except Exception as error:
-        return _report(error)
+        return _report_unexpected(error)
 
 
-def _tell(error: EdgeAppError) -> None:
+def _report(error: EdgeAppError) -> None:
     if os.environ.get(children.VARIABLE) == "json":
         children.tell(error)
         return
@@ -64,8 +64,8 @@ def _tell(error: EdgeAppError) -> None:
         log.error("%s", line)
 
 
-def _report(error: Exception) -> int:
-    # Files are opened in rooms that say which; what is left is data printed to a stdout on a full disk.
+def _report_unexpected(error: Exception) -> int:
+    # All code that writes files reports a full disk itself, so only stdout is left.
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         log.error("cannot write to stdout: %s", error.strerror)
     else:

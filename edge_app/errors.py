@@ -1,6 +1,6 @@
 """Every error the package raises on purpose.
 
-    EdgeAppError                    one clear line for the user; the exit code it ends the program with
+    EdgeAppError                    one clear line for the user, and the program's exit code
     ├── UsageError                  the command line asks for something that does not exist (2)
     ├── ConfigError                 settings file, environment or a missing dependency (78)
     │   ├── DependencyMissing       also ImportError: a package is not installed; names the extra
@@ -9,15 +9,15 @@
     │   ├── SourceError             a source cannot be opened: absent, busy, no permission, unreadable
     │   └── DataError               a data set is missing or damaged
     └── RunError                    failed while running (1)
-        ├── Interrupted             a signal broke off what was then undone; the program ends by that signal
-        ├── CameraLost              the camera stopped; live sources answer it by reopening
+        ├── Interrupted             a signal stopped the work, which was undone; the program ends by that signal
+        ├── CameraLost              the camera stopped; live sources reopen it
         ├── CameraHung              a capture call never returned: only a new process helps
         ├── PictureError            also ValueError: this one picture cannot be decoded
         │   └── CropOutside         the crop asked for lies outside this picture
         └── SinkError               also OSError: a result could not be delivered
 
-Each carries two texts: what failed, with the object it failed on, and what to try. Nobody takes a message apart.
-CameraLost and PictureError may do without the second: the run answers them by itself, with the next opening or picture.
+Each has two texts: what failed, with the object it failed on, and what to try. No code parses a message.
+CameraLost and PictureError may lack the second: the run handles them by reopening or with the next picture.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_START = 3
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h; the systemd unit does not restart on it
+EXIT_CONFIG = 78  # EX_CONFIG in sysexits.h; the systemd unit does not restart after it
 
 
 class EdgeAppError(Exception):
-    """Root of the tree; its text is one line that a user can act on.
+    """The base of all errors; its text is one line that a user can act on.
 
     Args:
         what: what failed, and on which object.
-        remedy: what to try; empty where nothing can be done, or where another text says it.
+        remedy: what to try; empty if nothing can be done, or if another text says it.
 
     Attributes:
-        exit_code: what the program ends with.
+        exit_code: the program's exit code.
     """
 
     exit_code = EXIT_FAILED
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        # One argument: two would be taken for number and text of a system error where OSError is a parent.
+        # One argument: a subclass of OSError would take two as its error number and text.
         between = "\n" if "\n" in what else "; "
         super().__init__(f"{what}{between}{remedy}" if remedy else what)
         self.what, self.remedy = what, remedy
@@ -57,7 +57,7 @@ class EdgeAppError(Exception):
         """Return one error that reports several.
 
         Args:
-            errors: with what to try about each.
+            errors: each with its own remedy.
             remedy: what to try about all of them.
         """
         what = "\n".join(map(str, errors))
@@ -67,12 +67,12 @@ class EdgeAppError(Exception):
 
     @property
     def each(self) -> tuple[EdgeAppError, ...]:
-        """The errors that are reported together; itself alone, as most are."""
+        """The errors reported together; most errors are alone and return just themselves."""
         return self._parts or (self,)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a person is told: a line for each error, then one with what to try about all of them."""
+        """The lines to show: one for each error, then what to try about all of them."""
         return tuple(str(self).split("\n"))
 
 
@@ -115,7 +115,7 @@ class RunError(EdgeAppError):
 
 
 class Interrupted(RunError):
-    """A signal broke off what had been begun; it is undone."""
+    """A signal stopped the work, which was undone."""
 
 
 class CameraLost(RunError):
@@ -139,12 +139,12 @@ class SinkError(RunError, OSError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of what somebody else's error says, or its type where it says nothing."""
+    """Return the first line of another library's error, or its type if it has no text."""
     return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return what a misspelt word most likely stands for; None if it resembles nothing that is known."""
-    import difflib  # not before there is an error: half a millisecond of every start
+    """Return the known word most like a misspelt one; None if none is similar."""
+    import difflib  # only when needed: it would add half a millisecond to every start
 
     return next(iter(difflib.get_close_matches(word, list(known), 1)), None)

@@ -1,7 +1,7 @@
-"""edge-app as a library: one picture, many pictures, a camera. `edge_app` hands these names on when they are used.
+"""edge-app as a library: one picture, many pictures, a camera. `edge_app` exports these names and loads them lazily.
 
-Settings have the names and values they have in the settings file, without its sections. Nothing is read from the
-settings file or the environment: what a script does follows from the script alone.
+Settings have the same names and values as in the settings file, without its sections. Neither the settings file nor
+the environment is read: only the script decides what it does.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 class StillSettings(ModelOptions, DecisionOptions):
-    """What `Classifier` takes."""
+    """The settings of `Classifier`."""
 
     crop: CropValue = Crop()
 
 
 class WatchSettings(CameraOptions, ModelOptions, DecisionOptions):
-    """What `watch` takes."""
+    """The settings of `watch`."""
 
     frames: int | None = Field(None, gt=0)
     duration: float | None = Field(None, gt=0)
 
 
 class Classifier:
-    """A model for single pictures, which have nothing to do with each other.
+    """A model for single pictures; each verdict is independent of the pictures before.
 
-    One thread at a time is served; others wait.
+    It serves one thread at a time; others wait.
 
     Args:
         model: name of a shipped model, or a .tflite file.
-        settings: of the sections [model] and [decision], and `crop`: `labels="labels.txt"`, `enter=0.8`, ...
+        settings: those in the sections [model] and [decision], and `crop`: `labels="labels.txt"`, `enter=0.8`, ...
 
     Attributes:
-        name: the model's.
+        name: the model's name.
         labels: one for each class.
 
     Raises:
@@ -82,7 +82,7 @@ class Classifier:
         self.name, self.labels = network.name, network.labels
 
     def __call__(self, picture: PictureLike) -> Verdict:
-        """Say what a picture shows.
+        """Classify a picture.
 
         Args:
             picture: path of a file, or pixels: (H, W, 3) uint8, RGB, or (H, W) grey.
@@ -99,7 +99,7 @@ class Classifier:
 
 
 def classify(picture: PictureLike, model: str | os.PathLike[str] = DEFAULT_MODEL) -> Verdict:
-    """Say what one picture shows. For settings and for many pictures see `Classifier`.
+    """Classify one picture. For settings, or for many pictures, see `Classifier`.
 
     Args:
         picture: path of a file, or pixels: (H, W, 3) uint8, RGB, or (H, W) grey.
@@ -114,18 +114,18 @@ def classify(picture: PictureLike, model: str | os.PathLike[str] = DEFAULT_MODEL
 
 
 def watch(source: str = "auto", **settings: Any) -> Watch:
-    """Open a camera, a stream, a video or a folder, and classify what it delivers.
+    """Open a camera, a stream, a video or a folder, and classify its frames.
 
     Args:
-        source: a string as `edge-app run --source` takes it.
-        settings: of the sections [camera], [model] and [decision], and `frames` or `duration` after which it ends:
+        source: a string, as for `edge-app run --source`.
+        settings: those in the sections [camera], [model] and [decision], and `frames` or `duration` to end after:
             `rate=5`, `model="cifar10-nano"`, ...
 
     Returns:
-        An iterator over results, to be closed by leaving its `with` block; also when it is collected, or at exit.
+        An iterator over results. Leaving its `with` block closes it; so do garbage collection and the script's end.
 
     Raises:
-        UsageError: a setting does not exist or has a wrong value; there is no such source.
+        UsageError: a setting or the source does not exist, or a value is wrong.
         SourceError: the source cannot be opened.
         ModelRefused: the model cannot be used.
         DependencyMissing: a package is not installed.
@@ -134,7 +134,7 @@ def watch(source: str = "auto", **settings: Any) -> Watch:
 
 
 class Watch(Iterator[Result]):
-    """The results of a source, one by one, as the log has them; made by `watch`."""
+    """Iterates over the results of a source, the same as in the log; made by `watch`."""
 
     def __init__(self, settings: WatchSettings) -> None:
         stop = threading.Event()
@@ -152,19 +152,19 @@ class Watch(Iterator[Result]):
             recogniser = Recogniser(network, decision, settings.crop)
             limits = Limits(settings.frames, settings.duration, settings.rate)
             self._results = pipeline.run(source, recogniser, (), limits, Control(stop))
-            # Holds on to the source and not to this object, so that it runs when the last user has let go, or at exit.
+            # Refers to the source but not to this object, so that it runs when this object is collected, or at exit.
             self._close = weakref.finalize(self, resources.pop_all().close)
 
     def __next__(self) -> Result:
         """Wait for the next result."""
         try:
             return next(self._results)
-        except BaseException:  # the end included
+        except BaseException:  # StopIteration included
             self.close()
             raise
 
     def close(self) -> None:
-        """Give the source back. Callable more than once."""
+        """Close the source. May be called more than once."""
         self._close()
 
     def __enter__(self) -> Self:

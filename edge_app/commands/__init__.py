@@ -1,4 +1,4 @@
-"""What each command does, one file a command, and the table of them all.
+"""The commands, one file each, and the table of them all.
 
 The table is the only list of commands: parser, help, documentation and tests read it.
 """
@@ -32,11 +32,11 @@ TABLE = {
     "service status": Entry("service:ServiceStatus", "service:status"),
     "config": Entry("config:Config", "config:config"),
 }
-"""Words of each command to its settings and the function that runs it, in the order of the help."""
+"""The settings and the function of each command, by its words, in the order of the help."""
 
 
 def find(words: str) -> Callable[[Any, threading.Event], int]:
-    """Return the function that runs a command: given its settings and the stop, it returns the exit code."""
+    """Return the function that runs a command: it takes the settings and the stop event, and returns the exit code."""
     module, _, function = str(TABLE[words].function).partition(":")
     found: Callable[[Any, threading.Event], int] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     return found

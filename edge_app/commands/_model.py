@@ -1,4 +1,4 @@
-"""What several commands do with a model."""
+"""Functions for models that several commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def load(options: sections.ModelOptions, stop: threading.Event) -> Classifier:
-    """Load the model that settings name, as they say."""
+    """Load the model that the settings name."""
     from edge_app.model import classifier  # loads the runtime
 
     return classifier.load(options, stop)

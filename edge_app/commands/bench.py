@@ -40,10 +40,10 @@ def _single_stream(settings: Bench) -> int:
     from edge_app.data import dataset
     from edge_app.settings.flags.bench import ONLY_FRAMES
 
-    useless = [f"--{name.replace('_', '-')}" for name in ONLY_FRAMES if name in settings.model_fields_set]
-    if useless:
+    unused = [f"--{name.replace('_', '-')}" for name in ONLY_FRAMES if name in settings.model_fields_set]
+    if unused:
         raise UsageError(
-            f"--single-stream has no use for {', '.join(useless)}", f"leave {'it' if len(useless) == 1 else 'them'} out"
+            f"--single-stream has no use for {', '.join(unused)}", f"leave {'it' if len(unused) == 1 else 'them'} out"
         )
     before, about = machine.moment(), machine.describe()
     source, results = dataset.find(settings.data), []

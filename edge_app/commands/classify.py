@@ -1,4 +1,4 @@
-"""Classify pictures given by name: one line each."""
+"""Classify pictures given by name, one line each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("edge_app")
 
 
 def classify(settings: Classify, stop: threading.Event) -> int:
-    """Run `edge-app classify`; exit code 1 if not one picture could be read."""
+    """Run `edge-app classify`; exit code 1 if no picture could be read."""
     from edge_app.model import classifier
     from edge_app.model.decision import Decision, rules
     from edge_app.pipeline import Recogniser
@@ -42,7 +42,7 @@ def classify(settings: Classify, stop: threading.Event) -> int:
 
 
 def _places(words: list[str]) -> Iterator[str]:
-    """Yield the files and folders; where "-" stands, those that stdin lists."""
+    """Yield the files and folders; "-" stands for the list on stdin."""
     for word in words:
         if word == "-":
             yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
@@ -51,7 +51,7 @@ def _places(words: list[str]) -> Iterator[str]:
 
 
 def _classified(place: str, recogniser: Recogniser, stop: threading.Event) -> Iterator[Result]:
-    """Yield the result of each picture in a file or folder, named so that it can be opened from here."""
+    """Yield the result of each picture in a file or folder, named relative to the current folder."""
     from edge_app import pipeline, sources
     from edge_app.pictures import preprocess
     from edge_app.pipeline import Control, Limits

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(settings: Evaluate, stop: threading.Event) -> int:
-    """Measure what was asked for, one pass over the pictures after the other."""
+    """Run `edge-app evaluate`, one pass over the pictures for each measurement."""
     from edge_app.data import dataset
     from edge_app.evaluate import measure, report
     from edge_app.pictures import degrade
@@ -65,7 +65,7 @@ def evaluate(settings: Evaluate, stop: threading.Event) -> int:
 
 
 def _float_scores(classifier: Classifier, data: LabelledPictures) -> Scored | None:
-    """Score with the float weights that lie beside a model, where they do and PyTorch is installed."""
+    """Score the float weights next to a model; None without them or without PyTorch."""
     from edge_app.data import dataset
     from edge_app.evaluate import measure
     from edge_app.model import store

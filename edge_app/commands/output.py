@@ -1,4 +1,4 @@
-"""Where the figures of a command go: a progress bar while they come, then text, JSON or a page."""
+"""The output of commands: a progress bar while they run, then text, JSON or a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_app.system import files
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], Any]]:
-    """Give a function to be told how many pictures have been done; it draws a bar where stderr is a terminal."""
+    """Yield a function to call with the number of pictures just done; it draws a bar if stderr is a terminal."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=title, unit="img", disable=None, leave=False) as bar:
@@ -26,14 +26,14 @@ _ELSEWHERE = "name another file, in a folder that you may write to and that has 
 
 @contextmanager
 def file_to(target: str | Path | None) -> Iterator[Callable[[str | bytes], None] | None]:
-    """Give a function that writes to a file or, for "-", text to stdout; None where nothing is wanted.
+    """Yield a function that writes to a file or, for "-", text to stdout; None without a target.
 
-    Whether it can be written is tried at once, not found out after the work. What was there before is replaced only
-    when the new content is whole: see `files.replacing`.
+    An unwritable file is reported at once, not after the work. The old file is replaced only when the new one is
+    whole: see `files.replacing`.
 
     Raises:
-        StartError: it cannot be opened.
-        RunError: it cannot be written to the end.
+        StartError: the file cannot be opened.
+        RunError: writing fails later, as on a full disk.
     """
     if target is None:
         yield None
@@ -62,6 +62,6 @@ def _why(error: OSError) -> str:
 
 @contextmanager
 def json_to(target: str | None) -> Iterator[Callable[[object], None] | None]:
-    """Give a function that writes one object as JSON. See `file_to`."""
+    """Yield a function that writes one object as JSON. See `file_to`."""
     with file_to(target) as write:
         yield None if write is None else lambda value: write(json.dumps(value, indent=2) + "\n")

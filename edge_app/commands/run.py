@@ -1,4 +1,4 @@
-"""Capture, classify, show or log until stopped."""
+"""Capture and classify, and show or log the results, until stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Install, uninstall or look at the systemd service."""
+"""Install, uninstall or show the systemd service."""
 
 from __future__ import annotations
 

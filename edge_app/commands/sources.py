@@ -1,4 +1,4 @@
-"""List the cameras that are there."""
+"""List the connected cameras."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def list_sources(settings: Sources, stop: threading.Event) -> int:
             print(f"    {camera.problem}")
     if not found:
         print("no camera found", file=sys.stderr)
-    print("synthetic  drawn scenes of the ten classes, always there")
+    print("synthetic  drawn scenes of the ten classes, always available")
     return EXIT_OK

@@ -20,7 +20,7 @@ from edge_app.settings import layers, sections
 from edge_app.system import board, children
 from edge_app.system.wording import counted
 
-if TYPE_CHECKING:  # Nothing here may need numpy to be imported: it may be what is broken.
+if TYPE_CHECKING:  # This module must import without numpy, which may be what is broken.
     from edge_app.sources import Source
 
 State = Literal["ok", "warning", "problem"]
@@ -35,9 +35,9 @@ class Finding:
     """What one check found.
 
     Attributes:
-        check: which.
+        check: its name.
         state: "problem" keeps edge-app from working, "warning" may.
-        says: what is the case.
+        says: what was found.
         remedy: what to do about it.
     """
 
@@ -49,13 +49,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is examined.
+    """What the checks examine.
 
     Attributes:
-        settings: as they are in force; defaults where they are wrong.
-        load: loads the model they name, see `classifier.load`.
+        settings: the effective settings; the defaults if the settings file is wrong.
+        load: loads the model, see `classifier.load`.
         stop: set to give up.
-        deadly: checks that found a library whose import ends or hangs the process; this one must not import it.
+        deadly: checks whose library crashes or hangs the process that imports it; this process must not import it.
     """
 
     settings: sections.Settings
@@ -67,12 +67,12 @@ class Patient:
 def examine(
     file: Path | None, for_service: bool, load: Callable[[Any, threading.Event], Any], stop: threading.Event
 ) -> Iterator[Finding]:
-    """Run every check, one after the other; one that fails in a way nobody foresaw is a finding too.
+    """Run every check in turn; an unexpected failure of a check is a finding too.
 
     Args:
         file: the settings file; None for the usual one.
-        for_service: examine what a service would use.
-        load: loads the model that settings name.
+        for_service: use the service's settings.
+        load: loads the model.
         stop: set to give up.
     """
     yield Finding("python", "ok", f"{platform.python_version()}, edge-app {__version__} on {board.name()}")
@@ -86,7 +86,7 @@ def examine(
             yield from check(patient)
         except (EdgeAppError, ImportError) as error:
             yield _of_error(check.__name__, error)
-        except Exception as error:  # noqa: BLE001  # the other checks are worth having all the same
+        except Exception as error:  # noqa: BLE001  # the other checks must still run
             yield Finding(check.__name__, "problem", f"the check failed: {error!r}", "please report this as a bug")
 
 
@@ -97,12 +97,12 @@ def _settings(file: Path | None, for_service: bool) -> tuple[dict[str, Any], lis
         wrong = [Finding("settings", "problem", one.what, one.remedy) for one in error.each]
         return {}, wrong
     changed = {setting.origin for setting in found.values()} - {"default", "default of the service"}
-    said = f"valid, from {', '.join(sorted(changed))}" if changed else "valid, all of them defaults"
+    said = f"valid, from {', '.join(sorted(changed))}" if changed else "valid, all defaults"
     return {name: setting.value for name, setting in found.items()}, [Finding("settings", "ok", said)]
 
 
 def opencv(patient: Patient) -> Iterator[Finding]:
-    """OpenCV imports, with the numpy that is there; only one of its wheels is installed."""
+    """OpenCV can be imported with the installed numpy, and only one of its wheels is installed."""
     both = [name for name in ("opencv-python", "opencv-python-headless") if _is_installed(name)]
     if len(both) == 2:
         yield Finding(
@@ -117,14 +117,14 @@ def opencv(patient: Patient) -> Iterator[Finding]:
 
 
 def picamera2(patient: Patient) -> Iterator[Finding]:
-    """picamera2 imports, where it is installed."""
+    """picamera2 can be imported, if it is installed."""
     if importlib.util.find_spec("picamera2") is None:
         return
     yield _import("picamera2", "picamera2", patient) or Finding("picamera2", "ok", "imports")
 
 
 def runtime(patient: Patient) -> Iterator[Finding]:
-    """A TFLite runtime imports."""
+    """A TFLite runtime can be imported."""
     name = patient.settings.runtime
     wrong = _call("edge_app.model.runtime:import_runtime", name, "runtime", patient)
     packages = [package for package in ("ai-edge-litert", "tflite-runtime") if _is_installed(package)]
@@ -132,7 +132,7 @@ def runtime(patient: Patient) -> Iterator[Finding]:
 
 
 def model(patient: Patient) -> Iterator[Finding]:
-    """The model is what its card says, computes what it should, and runs in XNNPACK."""
+    """The model matches its card, passes the self-test, and runs in XNNPACK."""
     settings = patient.settings
     if "runtime" in patient.deadly:
         yield _not_examined("model", "runtime")
@@ -164,9 +164,9 @@ def _delegation(classifier: Any, wanted: str) -> Finding:
     if wanted == "none":
         return Finding("delegate", "warning", "turned off by the settings", "remove delegate = 'none'")
     if found is None:
-        return Finding("delegate", "warning", f"{classifier.runtime} does not tell what XNNPACK runs")
+        return Finding("delegate", "warning", f"{classifier.runtime} does not report what XNNPACK runs")
     if found.delegated == 0:
-        # Slow is what to expect of tflite-runtime with an int8 model; ai-edge-litert runs such models in XNNPACK.
+        # Normal for an int8 model on tflite-runtime; ai-edge-litert runs such models in XNNPACK.
         is_expected = classifier.runtime.startswith("tflite-runtime")
         return Finding(
             "delegate",
@@ -176,12 +176,12 @@ def _delegation(classifier: Any, wanted: str) -> Finding:
             "pip install ai-edge-litert",
         )
     state: State = "ok" if found.delegated == found.total else "warning"
-    remedy = None if state == "ok" else "an int8 model of common layers runs in it as a whole: see docs/training.md"
+    remedy = None if state == "ok" else "an int8 model with common layers runs completely in it: see docs/training.md"
     return Finding("delegate", state, f"XNNPACK runs {found.operators} on {classifier.runtime}", remedy)
 
 
 def camera(patient: Patient) -> Iterator[Finding]:
-    """The source can be opened and shows a picture."""
+    """The source can be opened and delivers a picture."""
     settings = patient.settings
     loads_picamera2 = settings.source.partition(":")[0] in ("auto", "picamera")
     for library in ("opencv", "picamera2") if loads_picamera2 else ("opencv",):
@@ -199,7 +199,7 @@ def camera(patient: Patient) -> Iterator[Finding]:
 def _first_picture(source: Source) -> Finding:
     from edge_app.records import Frame, Outage
 
-    ends_s, reason = time.monotonic() + PICTURE_LIMIT_S, "nothing came"
+    ends_s, reason = time.monotonic() + PICTURE_LIMIT_S, "nothing arrived"
     for item in source:
         if isinstance(item, Frame):
             pixels = item.picture.rgb()
@@ -220,7 +220,7 @@ _REMEDIES = {
 
 
 def throttling(patient: Patient) -> Iterator[Finding]:
-    """The board has power and is cool enough, where it tells."""
+    """The board has enough power and is cool enough, if it reports that."""
     found = board.throttling()
     if found is None:
         return
@@ -233,15 +233,15 @@ def throttling(patient: Patient) -> Iterator[Finding]:
 
 
 def log_folder(patient: Patient) -> Iterator[Finding]:
-    """The log can be written, and there is room for it."""
+    """The log can be written, and its disk has room."""
     if patient.settings.log in (None, "-"):
         return
     path = Path(patient.settings.log).absolute()
     try:
         is_writable = os.access(path if path.exists() else path.parent, os.W_OK)
         free = shutil.disk_usage(path.parent).free if is_writable else 0
-    except PermissionError:  # the service's own folder
-        yield Finding("log", "warning", f"{path} may not be looked at", "run this with sudo")
+    except PermissionError:  # the service's log folder is private
+        yield Finding("log", "warning", f"no permission to look at {path}", "run this with sudo")
         return
     if not is_writable:
         yield Finding("log", "problem", f"{path} cannot be written", "choose another file, or make the folder writable")
@@ -253,7 +253,7 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
 
 
 def _import(check: str, module: str, patient: Patient) -> Finding | None:
-    """Import in a child process: what crashes, or is built for another numpy, does not take the doctor along."""
+    """Import in a child process: a library that crashes, or was built for another numpy, must not end the doctor."""
     return _call("importlib:import_module", module, check, patient)
 
 
@@ -271,10 +271,10 @@ def _call(function: str, argument: str, check: str, patient: Patient) -> Finding
 
 
 def _not_examined(check: str, library: str) -> Finding:
-    return Finding(check, "warning", f"not examined: it needs {library}, see above", f"mend {library} first")
+    return Finding(check, "warning", f"not examined: it needs {library}, see above", f"fix {library} first")
 
 
-# What numpy and its users say when an extension was built for another major version.
+# Messages of numpy, and of packages that use it, when an extension was built for another major version.
 _CLASH = ("numpy.dtype size changed", "_ARRAY_API not found", "compiled using NumPy", "numpy.core.multiarray failed")
 
 
@@ -283,11 +283,11 @@ def _is_clash(said: str) -> bool:
 
 
 def _clash(check: str, what: str) -> Finding:
-    # What our own error advises is dropped: it is for a library that is missing.
+    # Our own error's remedy is dropped: it is for a missing library.
     remedy = (
-        "two builds of numpy meet: where apt brings picamera2 or OpenCV, use them and apt's numpy (make the "
+        "two builds of numpy are mixed: if apt installed picamera2 or OpenCV, use them with apt's numpy (make the "
         "environment with --system-site-packages and without pip's OpenCV); else pip install --upgrade numpy "
-        "and what uses it"
+        "and the packages that use it"
     )
     return Finding(check, "problem", f"numpy clash: {what}", remedy)
 

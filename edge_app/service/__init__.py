@@ -1,1 +1,1 @@
-"""A run from settings to exit code; what systemd and journald are told; installing the service."""
+"""A run from settings to exit code; messages to systemd and journald; installing the service."""

@@ -1,4 +1,4 @@
-"""A new environment for the service: made, filled and tried, or nothing is left of it."""
+"""A new Python environment for the service: built and tried, or removed without a trace."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from edge_app.service import environments
 from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import process
 
-PRIVATE_HOMES = ("/home", "/root")  # What ProtectHome= hides from the service.
+PRIVATE_HOMES = ("/home", "/root")  # ProtectHome= hides these from the service.
 KEPT_OUT = (".git", ".venv*", "build", "*.egg-info", "__pycache__", ".*_cache")
 _PIP_PATHS = ("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_CERT")
 
 
 def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
-    """Make a new environment beside the one in use, install, and try it.
+    """Make a new environment next to the one in use, install edge-app in it, and try it.
 
     Args:
-        settings: of the command; None for where to install from means what this edge-app was installed from.
-        link: to the environment in use.
-        stop: set to break off.
+        settings: of the command; without --from, it installs from where this edge-app was installed from.
+        link: points to the environment in use.
+        stop: set to give up.
 
     Returns:
-        Its folder.
+        The folder of the new environment.
 
     Raises:
         StartError: there is nothing to install from.
         DependencyMissing: the system lacks a package.
-        RunError: a step failed; nothing is left of the new environment.
-        Interrupted: `stop` was set; the same.
+        RunError: a step failed; the new environment is removed.
+        Interrupted: `stop` was set; the new environment is removed.
     """
     source = settings.from_ or origin()
     if not source.is_file() and not (source / "setup.py").is_file():
@@ -50,11 +50,11 @@ def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
     if sees_system and not _has(python, "cv2", stop):
         raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
     folder = environments.create(link)
-    environments.say(f"making {folder} with {python}{', which sees what apt installed' if sees_system else ''}")
+    environments.say(f"making {folder} with {python}{' and the packages from apt' if sees_system else ''}")
     program = str(folder / "bin" / "edge-app")
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            mine = {"TMPDIR": scratch}  # What a pip that is killed leaves behind goes with the scratch folder.
+            mine = {"TMPDIR": scratch}  # A killed pip leaves files behind; they go with the scratch folder.
             venv = process.isolated(python, "-m", "venv", *_sees(sees_system), str(folder))
             step("making the environment", venv, stop, mine)
             wanted = unspoilt(source, Path(scratch), stop)
@@ -80,7 +80,7 @@ def origin() -> Path:
     """Return the checkout or wheel that this edge-app was installed from.
 
     Raises:
-        StartError: it is not there any more, or came from an index.
+        StartError: it no longer exists, or came from a package index.
     """
     checkout = Path(__file__).parents[2]
     if (checkout / "setup.py").exists():
@@ -92,15 +92,15 @@ def origin() -> Path:
     url = urllib.parse.urlsplit(record.get("url", ""))
     path = Path(urllib.parse.unquote(url.path))
     if url.scheme != "file" or not path.exists():
-        raise StartError("what this edge-app was installed from is not there", "name a checkout or a wheel with --from")
+        raise StartError("cannot find what this edge-app was installed from", "name a checkout or a wheel with --from")
     return path
 
 
 def choose_python(stop: threading.Event) -> str:
-    """Return an interpreter that the service can reach: the one that runs this, else the system's.
+    """Return an interpreter that the service can reach: the running one if possible, else the system's.
 
     Raises:
-        DependencyMissing: neither will do.
+        DependencyMissing: neither can be used.
     """
     own = str(Path(sys.base_prefix, "bin", "python3").resolve())
     for path in (own, "/usr/bin/python3"):
@@ -108,7 +108,7 @@ def choose_python(stop: threading.Event) -> str:
         if not is_hidden and _succeeds(process.isolated(path, "-c", _IS_FIT), stop):
             return path
     raise DependencyMissing(
-        f"{own} lies where a service may not look, and /usr/bin/python3 is older than 3.11 or cannot make environments",
+        f"a service cannot use {own}, and /usr/bin/python3 is older than 3.11 or cannot make environments",
         "run: sudo apt install python3 python3-venv",
     )
 
@@ -125,9 +125,9 @@ def pip_command(folder: Path, wanted: Path, wheels: Path | None, extras: str) ->
 
 
 def pip_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables for pip: whoever typed sudo may have an index or a wheel folder in their settings.
+    """Return pip's variables, and the pip.conf of the user who ran sudo: it may name an index or a wheel folder.
 
-    Paths in PIP_* variables become absolute, as pip runs in another folder.
+    Paths in PIP_* variables become absolute because pip runs in another folder.
     """
     found = {}
     for name in environment.keys() & set(_PIP_PATHS):
@@ -143,16 +143,16 @@ def pip_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment without what makes an interpreter, root's here, run modules from anywhere else."""
+    """Return the environment without PYTHON* variables, which could make root run modules from anywhere."""
     kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     return kept | {"PYTHONNOUSERSITE": "1"}
 
 
-_READABLE = "check that the checkout is whole and that there is room for a copy of it"
+_READABLE = "check that the checkout is complete and that the disk has room for a copy"
 
 
 def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
-    """Return a wheel as it is, a checkout as a copy: building would leave root's files in it.
+    """Return a wheel as it is, and a copy of a checkout: a build would leave root's files in the original.
 
     Raises:
         RunError: it cannot be copied.
@@ -181,9 +181,7 @@ def _copying(stop: threading.Event) -> Callable[[str, str], object]:
 
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
-        raise Interrupted(
-            "interrupted: what was made is removed, and what ran before is as it was", "run the same command again"
-        )
+        raise Interrupted("interrupted: everything is as it was before", "run the same command again")
 
 
 def _has(python: str, module: str, stop: threading.Event) -> bool:
@@ -204,16 +202,16 @@ def _succeeds(command: Sequence[str], stop: threading.Event) -> bool:
 def step(
     name: str, command: Sequence[str], stop: threading.Event, variables: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """Run one program to its end and return what it printed.
+    """Run one program to its end and return its output.
 
     Args:
-        name: of what it does, for messages: they do not repeat the command line.
-        command: the program, by an absolute path or from PATH, and its arguments.
+        name: what the step does; messages show it instead of the command line.
+        command: the program, an absolute path or a name in PATH, and its arguments.
         stop: set to end it.
-        variables: added to the environment of this process, which Python's own variables are taken out of.
+        variables: added to this process's environment, from which PYTHON* variables are removed.
 
     Raises:
-        RunError: it cannot be run, or failed; its last words are in the message.
+        RunError: it cannot be run, or failed; the message ends with its last 8 lines.
         Interrupted: `stop` was set.
     """
     _check(stop)
@@ -228,5 +226,5 @@ def step(
     if ended.code:
         said = (ended.said.strip() or ended.printed.strip()).splitlines()
         first = f"{name} failed (exit code {ended.code}){':' if said else ''}"
-        raise RunError("\n".join([first, *said[-8:]]), "mend that, then run the same command again")
+        raise RunError("\n".join([first, *said[-8:]]), "fix that, then run the same command again")
     return ended.printed

@@ -1,4 +1,4 @@
-"""The service's environments in /opt, told apart from what others keep there; `building` fills them."""
+"""The service's environments in /opt, and how to tell them from other folders there; `building` fills them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 MARKER = ".edge-app-environment"
 _NAME = re.compile(r"edge-app-env-([0-9]{1,9})")
-_EARLIER_NAME = re.compile(r"edge-app-[0-9]{8}T[0-9]{6}")  # Before there were markers: the local time.
-# What venv and pip put into an environment. Anything else in it belongs to somebody.
+_EARLIER_NAME = re.compile(r"edge-app-[0-9]{8}T[0-9]{6}")  # From before markers existed; holds the local time.
+# What venv and pip put into an environment. Anything else there belongs to the user.
 _MADE = ("bin", "include", "lib", "lib64", "share", "etc", "man", "pyvenv.cfg", ".gitignore")
 _LOCK_POLL_S = 0.25
 
 
 @contextlib.contextmanager
 def locked(folder: Path, stop: threading.Event) -> Iterator[None]:
-    """Let one process at a time change the environments in a folder; wait while another one does.
+    """Let one process at a time change the environments in a folder; wait for others to finish.
 
-    The folder itself is locked: nothing is left behind, not even by a power cut.
+    The lock is on the folder itself, so that not even a power cut leaves a lock file behind.
 
     Args:
-        folder: made if it is not there.
-        stop: set to wait no longer.
+        folder: created if missing.
+        stop: set to stop waiting.
 
     Raises:
         Interrupted: `stop` was set while waiting.
@@ -43,11 +43,11 @@ def locked(folder: Path, stop: threading.Event) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        is_told = False
+        is_announced = False
         while not _lock(descriptor):
-            if not is_told:
+            if not is_announced:
                 say("waiting for another 'edge-app service' command to end")
-            is_told = True
+            is_announced = True
             if stop.wait(_LOCK_POLL_S):
                 raise Interrupted(
                     "interrupted while waiting for another 'edge-app service' command", "let that one end first"
@@ -68,7 +68,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def linked(link: Path) -> Path | None:
-    """Return the environment that the link points to; None if there is no link, or it is not one that install made."""
+    """Return the environment that the link points to; None if there is no link, or install did not make its target."""
     try:
         target = str(link.readlink())
     except OSError:
@@ -78,17 +78,17 @@ def linked(link: Path) -> Path | None:
 
 
 def require_free(link: Path) -> None:
-    """Refuse where something that install did not make stands in the place of the link.
+    """Refuse to go on if something that install did not make is in the link's place.
 
     Raises:
-        RunError: there is.
+        RunError: something is.
     """
     if os.path.lexists(link) and linked(link) is None:
         raise RunError(f"{link} is in the way: edge-app did not make it", "move it elsewhere")
 
 
 def switch(link: Path, folder: Path) -> None:
-    """Make a link point to a folder beside it at once: there is no moment without it.
+    """Point the link to a folder next to it, atomically: the link exists at every moment.
 
     Raises:
         RunError: something that edge-app did not make is in the way.
@@ -101,10 +101,10 @@ def switch(link: Path, folder: Path) -> None:
 
 
 def own(link: Path) -> list[Path]:
-    """Return every folder beside the link that install has certainly made, half-made ones included.
+    """Return every folder next to the link that install certainly made, half-made ones included.
 
-    Each is a real folder, with an exact name, whose marker names it: a copy that somebody made is not ours. Versions
-    before the marker left one environment, the one linked to; its name and what venv and pip put there prove it.
+    A folder is ours if it is not a link, has an exact name, and its marker holds that name; a copy under another name
+    is not. An environment from before the marker is ours if the link points to it and it holds venv's and pip's files.
     """
     found = [path for path in sorted(link.parent.glob("edge-app-env-*")) if _is_marked(path)]
     used = linked(link)
@@ -114,7 +114,7 @@ def own(link: Path) -> list[Path]:
 
 
 def doubtful(link: Path) -> list[Path]:
-    """Return folders that are named as earlier versions named environments, but may be anybody's."""
+    """Return folders named like an earlier version's environments that may still be the user's own."""
     named = (path for path in sorted(link.parent.glob("edge-app-*")) if _EARLIER_NAME.fullmatch(path.name))
     return [path for path in named if _is_folder(path) and path not in own(link)]
 
@@ -134,12 +134,12 @@ _ROOM = "check that the disk has room and can be written to"
 
 
 def create(link: Path) -> Path:
-    """Make an empty folder for an environment beside the link, with the marker that says it is ours.
+    """Make an empty folder for an environment next to the link, with the marker that says it is ours.
 
-    Its number is higher than any that is there, whoever made it; the clock, which a board may not have, plays no part.
+    It gets the next free number, not a time: many boards have no clock that keeps time without power.
 
     Raises:
-        RunError: it cannot be made.
+        RunError: the folder cannot be made.
     """
     taken = [int(match[1]) for path in link.parent.iterdir() if (match := _NAME.fullmatch(path.name))]
     for number in itertools.count(max(taken, default=0) + 1):
@@ -160,16 +160,16 @@ def create(link: Path) -> Path:
 
 
 def _mark(folder: Path) -> None:
-    # On the disk before anything else: a power cut must not leave a folder that nobody knows to be ours.
+    # The marker reaches the disk first: after a power cut, the next install must know that the folder is ours.
     text = f"{folder.name}\nMade by 'edge-app service install', removed by the next one and by 'uninstall'.\n"
     files.write(folder / MARKER, text)
 
 
 def remove(folder: Path) -> bool:
-    """Remove an environment that is our own, except files in it that neither venv nor pip put there.
+    """Remove an environment of ours, except files that neither venv nor pip put there.
 
     Returns:
-        Whether it is gone; what is left, and why, is said.
+        Whether it is gone; if not, a message names what is left and why.
     """
     try:
         strangers = sorted(path.name for path in folder.iterdir() if path.name not in (*_MADE, MARKER))
@@ -178,7 +178,7 @@ def remove(folder: Path) -> bool:
         if strangers:
             say(f"left {folder}: it holds {', '.join(strangers)}, which edge-app did not make")
             return False
-        delete(folder / MARKER)  # Last: if this is cut short, the next install goes on with it.
+        delete(folder / MARKER)  # Last: after an interruption, the next install finds the marker and goes on.
         folder.rmdir()
     except OSError as error:
         say(f"cannot remove {folder}: {error.strerror}; remove it by hand")
@@ -187,7 +187,7 @@ def remove(folder: Path) -> bool:
 
 
 def delete(path: Path) -> bool:
-    """Remove a file, a link or a whole folder; return whether it was there."""
+    """Remove a file, a link or a whole folder; return whether it existed."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
@@ -198,5 +198,5 @@ def delete(path: Path) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell whoever installs what is going on."""
+    """Show the user the progress of an install or uninstall."""
     log.warning("%s", text)

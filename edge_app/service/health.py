@@ -1,4 +1,4 @@
-"""What is looked at now and then while a service runs: progress for the watchdog, memory, throttling."""
+"""Periodic checks while a service runs: progress for the watchdog, memory, throttling."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ THROTTLING_PERIOD_S = 60.0
 
 
 class Health:
-    """Called by the loop for each item of its source.
+    """Checks the process and the board; the loop calls `progress` for each item of its source.
 
     Args:
         notifier: feeds the watchdog.
-        memory_max_mb: resident MiB above which the process ends, for systemd to start a new one; None for no limit.
+        memory_max_mb: resident MiB above which the process ends, so that systemd restarts it; None for no limit.
         resident: reads the resident memory, bytes.
-        throttling: reads whether the board is being slowed down.
+        throttling: reads whether the board is throttled.
         clock: monotonic seconds.
     """
 
@@ -40,36 +40,36 @@ class Health:
     ) -> None:
         self._notifier, self._memory_max_mb, self._clock = notifier, memory_max_mb, clock
         self._resident, self._throttling = resident or resident_bytes, throttling
-        self._looked_s = clock()
-        self._asked_s = -math.inf
+        self._memory_checked_s = clock()
+        self._throttling_checked_s = -math.inf
         self._slowed_by: tuple[str, ...] = ()
 
     def progress(self) -> None:
-        """Take note that the loop goes round.
+        """Feed the watchdog, and check memory and throttling when they are due.
 
         Raises:
-            RunError: the process has grown above its limit.
+            RunError: the process uses more memory than its limit.
         """
         self._notifier.progress()
         now_s = self._clock()
-        if self._memory_max_mb is not None and now_s - self._looked_s >= MEMORY_PERIOD_S:
-            self._looked_s = now_s
+        if self._memory_max_mb is not None and now_s - self._memory_checked_s >= MEMORY_PERIOD_S:
+            self._memory_checked_s = now_s
             self._check_memory(self._memory_max_mb)
-        if now_s - self._asked_s >= THROTTLING_PERIOD_S:
-            self._asked_s = now_s
-            self._tell_throttling()
+        if now_s - self._throttling_checked_s >= THROTTLING_PERIOD_S:
+            self._throttling_checked_s = now_s
+            self._log_throttling()
 
     def _check_memory(self, memory_max_mb: float) -> None:
         used_mb = self._resident() / 2**20
         if used_mb > memory_max_mb:
-            # MemoryMax= would do the same, less kindly, and is ignored on Raspberry Pi OS (RPi-Distro/pi-gen#917).
+            # MemoryMax= would kill without a message, and Raspberry Pi OS ignores it (RPi-Distro/pi-gen#917).
             raise RunError(
                 f"{used_mb:.0f} MiB of memory are in use, {memory_max_mb:g} are allowed (memory_max): ending "
-                "for a new start",
-                "if it happens again and again, raise memory_max",
+                "for a restart",
+                "if this happens repeatedly, raise memory_max",
             )
 
-    def _tell_throttling(self) -> None:
+    def _log_throttling(self) -> None:
         found = self._throttling()
         slowed_by = found.now if found else ()
         if slowed_by and slowed_by != self._slowed_by:
@@ -80,7 +80,7 @@ class Health:
 
 
 def resident_bytes() -> int:
-    """Return the memory this process occupies, bytes; 0 where the system does not tell."""
+    """Return this process's resident memory in bytes; 0 where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

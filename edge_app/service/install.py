@@ -25,27 +25,27 @@ DROP_IN = "edge-app-network.conf"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the parts of an installation lie.
+    """Where the parts of an installation are.
 
     Attributes:
-        root: of the file system.
+        root: root of the file system; tests use another.
     """
 
     root: Path = Path("/")
 
     @property
     def environment(self) -> Path:
-        """Link to the environment in use; the unit starts what lies behind it."""
+        """The link to the environment in use, which the unit starts."""
         return self.root / "opt" / "edge-app"
 
     @property
     def unit(self) -> Path:
-        """The unit."""
+        """The unit file."""
         return self.root / "etc" / "systemd" / "system" / UNIT
 
     @property
     def drop_ins(self) -> Path:
-        """Folder of what changes the unit, ours and the user's."""
+        """The folder of the unit's drop-ins, ours and the user's."""
         return self.unit.with_name(f"{UNIT}.d")
 
     @property
@@ -55,25 +55,25 @@ class Places:
 
     @property
     def state(self) -> list[Path]:
-        """What a DynamicUser leaves behind beside its logs."""
+        """What a DynamicUser leaves behind, apart from its logs."""
         library = self.root / "var" / "lib"
         return [library / "edge-app", library / "private" / "edge-app"]
 
     @property
     def logs(self) -> list[Path]:
-        """The logs: a link, and the folder behind it, which root alone may enter."""
+        """The logs: a link and the folder it points to, which only root may enter."""
         folder = self.root / "var" / "log"
         return [folder / "edge-app", folder / "private" / "edge-app"]
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """How things were before an installation put its parts in place.
+    """The state before an installation, to restore if it fails.
 
     Attributes:
-        files: what stood in unit, drop-in and settings; None where there was no file.
+        files: content of unit, drop-in and settings; None for a missing file.
         environment: what the link pointed to.
-        unit: properties as `show` returns them.
+        unit: its properties, from `show`.
     """
 
     files: Mapping[Path, bytes | None]
@@ -82,23 +82,23 @@ class Before:
 
 
 def install(settings: ServiceInstall, stop: threading.Event, places: Places = Places()) -> str:
-    """Build an environment of its own, put unit and settings in place, enable, start, and see that it runs.
+    """Build an environment for the service, put unit and settings in place, enable, start, and check that it runs.
 
-    What runs already is replaced only when the new environment has proved itself; settings are never overwritten.
+    A running service is replaced only after the new environment has passed its trial; settings are never overwritten.
 
     Args:
         settings: of the command.
-        stop: set to break off.
-        places: where.
+        stop: set to give up.
+        places: where to install.
 
     Returns:
         The status of the service.
 
     Raises:
         StartError: not root, no systemd, or nothing to install from.
-        DependencyMissing: the system lacks a package; names it.
-        RunError: a step failed; says which, and what runs is as before.
-        Interrupted: `stop` was set; what runs is as before.
+        DependencyMissing: the system lacks a package.
+        RunError: a step failed; everything is as it was before.
+        Interrupted: `stop` was set; everything is as it was before.
     """
     require_root()
     os.umask(0o022)  # the service's user reads what is installed
@@ -106,7 +106,7 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
     with environments.locked(link.parent, stop):
         environments.require_free(link)
         used = environments.linked(link)
-        for half_made in environments.own(link):  # a power cut leaves such
+        for half_made in environments.own(link):  # left by a power cut
             if half_made != used:
                 environments.remove(half_made)
         before = _look(places)
@@ -120,7 +120,7 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
             raise
         for path in old:
             environments.remove(path)
-        _tell_of_doubtful(link)
+        _report_doubtful(link)
     return describe(show())
 
 
@@ -146,7 +146,7 @@ def _put_in_place(settings: ServiceInstall, places: Places, folder: Path, stop: 
 
 
 def _put_back(before: Before, places: Places) -> None:
-    """Make things as they were, as far as that is possible: what failed may fail again."""
+    """Restore the state before, as far as possible: each step is tried even if others fail."""
     was_enabled = before.unit.get("UnitFileState") == "enabled"
     was_running = before.unit.get("ActiveState") in ("active", "activating", "reloading")
     attempts: list[Callable[[], object]] = []
@@ -168,7 +168,7 @@ def _put_back(before: Before, places: Places) -> None:
 
 
 def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
-    """Stop and remove the service; its settings and logs stay unless they are purged too.
+    """Stop and remove the service; settings and logs stay unless `is_purging`.
 
     Returns:
         What was removed.
@@ -188,7 +188,7 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
         gone += [link] if environments.linked(link) else []
         removed = [path for path in gone if _remove(path)] + [path for path in made if environments.remove(path)]
         _drop_empty(places.drop_ins, *([places.settings.parent] if is_purging else []))
-        _tell_of_doubtful(link)
+        _report_doubtful(link)
         systemctl("daemon-reload")
     return removed
 
@@ -199,13 +199,13 @@ def _drop_empty(*folders: Path) -> None:
             folder.rmdir()
 
 
-def _tell_of_doubtful(link: Path) -> None:
+def _report_doubtful(link: Path) -> None:
     for path in environments.doubtful(link):
         environments.say(f"left {path}: an earlier version may have made it; remove it if it holds nothing of yours")
 
 
 def require_root() -> None:
-    """Refuse where an installation cannot succeed.
+    """Refuse to go on without root or systemd.
 
     Raises:
         StartError: not root, or systemd does not run this machine.
@@ -221,14 +221,14 @@ def _require_systemd() -> None:
 
 
 def systemctl(*arguments: str, stop: threading.Event | None = None) -> str:
-    """Run systemctl and return what it printed.
+    """Run systemctl and return its output.
 
     Args:
-        arguments: its.
-        stop: set to wait for it no longer.
+        arguments: for systemctl.
+        stop: set to stop waiting for it.
 
     Raises:
-        RunError: it failed; its own words are in the message.
+        RunError: it failed; the message quotes it.
     """
     return building.step(
         f"systemctl {arguments[0]}", ["systemctl", "--no-ask-password", *arguments], stop or threading.Event()
@@ -242,7 +242,7 @@ _PROPERTIES = (
 
 
 def show() -> dict[str, str]:
-    """Return what systemd knows of the unit."""
+    """Return the unit's properties from systemd."""
     _require_systemd()
     lines = systemctl("show", UNIT, "--property", ",".join(_PROPERTIES)).splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
@@ -255,14 +255,14 @@ _RESULTS = {
 
 
 def describe(found: Mapping[str, str]) -> str:
-    """Say in words how the service is doing, and where it waits for a camera, to root, who has cameras open.
+    """Describe the service's state in words; while it waits for a camera, also which processes have cameras open.
 
     Args:
-        found: properties as `show` returns them.
+        found: properties from `show`. Only root sees other users' processes.
     """
     if found.get("LoadState") != "loaded":
         return "not installed; run: sudo edge-app service install"
-    # A reload changes the state for a moment, and does not count.
+    # StateChangeTimestamp would change with every reload.
     since = found.get("ActiveEnterTimestamp" if found.get("ActiveState") == "active" else "StateChangeTimestamp")
     lines = [f"{found.get('ActiveState')} ({found.get('SubState')}) since {since or 'never'}"]
     if found.get("StatusText"):
@@ -273,7 +273,7 @@ def describe(found: Mapping[str, str]) -> str:
     if found.get("ActiveState") == "failed":
         code = found.get("ExecMainStatus", "")
         lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))
-        lines.append("what it said last: journalctl -u edge-app -n 20")
+        lines.append("its last messages: journalctl -u edge-app -n 20")
     if found.get("NRestarts", "0") != "0":
         lines.append(f"restarted {counted(int(found['NRestarts']), 'time')} since it was started")
     lines.append("starts at boot" if found.get("UnitFileState") == "enabled" else "does not start at boot")
@@ -286,7 +286,7 @@ def _write(path: Path, content: bytes) -> None:
         files.write(path, content)
     except OSError as error:
         raise RunError(
-            f"cannot write {path}: {error.strerror}", "see that the disk has room and is writable"
+            f"cannot write {path}: {error.strerror}", "check that the disk has room and is writable"
         ) from error
 
 

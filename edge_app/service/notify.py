@@ -1,4 +1,4 @@
-"""What systemd is told: ready, what state the service is in, that it makes progress. See sd_notify(3)."""
+"""Notifications to systemd: ready, the service's state, progress for the watchdog. See sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-DEGRADED = "degraded"  # the status begins with it while there is no picture
-STATUS_PERIOD_S = 10.0  # for figures; a change of state is told at once
+DEGRADED = "degraded"  # the status starts with this word while there is no picture
+STATUS_PERIOD_S = 10.0  # for figures; a change of state is sent at once
 
 
 class Notifier:
-    """A sink that speaks to systemd; silent where the process was not started by it.
+    """A sink that notifies systemd; it does nothing if systemd did not start the process.
 
-    The watchdog is fed by `progress` alone, which the loop calls for each item its source yields: a loop that hangs
-    in a camera, a model or a sink is not kept alive by a thread that knows nothing of it.
+    Only `progress`, which the loop calls for each item of its source, feeds the watchdog. A thread would go on feeding
+    it while the loop hangs in a camera, a model or a sink.
 
     Args:
-        environment: has NOTIFY_SOCKET and WATCHDOG_USEC where systemd starts the process.
+        environment: holds NOTIFY_SOCKET and WATCHDOG_USEC if systemd started the process.
         clock: monotonic seconds.
     """
 
@@ -40,31 +40,31 @@ class Notifier:
         self._clock = clock
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._interval_s = _watchdog_s(environment) / 2
-        self._fed_s = self._told_s = -self._interval_s - STATUS_PERIOD_S
+        self._fed_s = self._sent_s = -self._interval_s - STATUS_PERIOD_S
         self._state = ""
         self._stages = Stages()
         self._is_ready = False
 
     def watch(self, guards: Sequence[Guard], stages: Stages) -> None:
-        """Take note of the sinks whose failures belong in the status, and of where the time goes."""
+        """Set the sinks whose failures, and the stages whose times, appear in the status."""
         self._guards, self._stages = guards, stages
 
     def progress(self) -> None:
-        """Feed the watchdog, at half its interval."""
+        """Feed the watchdog, every half of its interval."""
         now_s = self._clock()
         if self._interval_s and now_s - self._fed_s >= self._interval_s:
             self._send("WATCHDOG=1")
             self._fed_s = now_s
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Say READY at the first result, an outage included, and the state when it changes or its figures are old."""
+        """Send READY at the first result, outages included, and the status when it changes or its figures are old."""
         if not self._address:
             return
         now_s = self._clock()
         state = f"{result.verdict.state} {[guard.problem for guard in self._guards]}"
-        if state == self._state and now_s - self._told_s < STATUS_PERIOD_S:
+        if state == self._state and now_s - self._sent_s < STATUS_PERIOD_S:
             return
-        self._state, self._told_s = state, now_s
+        self._state, self._sent_s = state, now_s
         problems = [f"{guard.name}: {guard.problem}" for guard in self._guards if guard.problem]
         status = "; ".join([describe(result, self._stages.percentiles()), *problems])
         is_sent = self._send(*([] if self._is_ready else ["READY=1"]), f"STATUS={status}")
@@ -76,26 +76,26 @@ class Notifier:
         self._state = ""
 
     def close(self) -> None:
-        """Say that the end has begun."""
+        """Tell systemd that the service is stopping."""
         self._send("STOPPING=1")
 
     def _send(self, *assignments: str) -> bool:
         if not self._address:
             return False
-        # Reasons and labels come from drivers, servers and model files: none of them may begin an assignment.
+        # Reasons and labels come from drivers, servers and model files: a newline in one would start an assignment.
         text = "\n".join("".join(c if c.isprintable() else "?" for c in each) for each in assignments)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.setblocking(False)  # classification waits for nobody
+                channel.setblocking(False)  # classification must not wait for systemd
                 channel.sendto(text.encode(errors="replace"), self._address)
-        except OSError as error:  # systemd being busy; the watchdog has another half interval
-            log.info("systemd does not listen: %s", error)
+        except OSError as error:  # systemd is busy; the watchdog allows another half interval
+            log.info("cannot notify systemd: %s", error)
             return False
         return True
 
 
 def describe(result: Result, last_minute: Mapping[str, Sequence[float]]) -> str:
-    """Say a result, and how long the frames of the last minute took, to a person who asks how things are.
+    """Describe the newest result and the times of the last minute's frames, for `systemctl status`.
 
     Args:
         result: the newest.
@@ -127,7 +127,7 @@ def _address(path: str) -> str:
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float:
-    """Return the watchdog's interval in seconds; 0 for none, or one that is meant for another process."""
+    """Return the watchdog's interval in seconds; 0 without one, or if it is for another process."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     microseconds = environment.get("WATCHDOG_USEC", "")

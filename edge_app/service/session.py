@@ -1,4 +1,4 @@
-"""One run, from settings to exit code: open what they name, classify; as a service wait, reload, stay healthy."""
+"""One run, from settings to exit code: opens sinks and source, classifies; a service also waits and reloads."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ Load: TypeAlias = Callable[[Run, threading.Event], Classifier]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What can be refused before anything is closed for it.
+    """Settings and model of a run, both checked before the previous run's source and sinks are closed.
 
     Attributes:
         settings: of the run.
-        classifier: the model they name, loaded.
+        classifier: the loaded model.
     """
 
     settings: Run
@@ -56,11 +56,11 @@ class Prepared:
 
 
 class Reloading:
-    """Settings and model are read again in a thread, while the run goes on with the old ones.
+    """Reads settings and model again in a thread, while the run goes on with the old ones.
 
     Args:
-        reread: reads the settings from where they came from.
-        load: loads the model they name.
+        reread: reads the settings again.
+        load: loads the model.
         stop: set to give up.
     """
 
@@ -71,7 +71,7 @@ class Reloading:
         self.is_due = threading.Event()
 
     def begin(self) -> None:
-        """Begin to read and check; the thread that calls this has signals to wait for."""
+        """Start reading in a new thread; the calling thread must go on waiting for signals."""
         threading.Thread(target=self._prepare, name="reload", daemon=True).start()
 
     def _prepare(self) -> None:
@@ -85,27 +85,27 @@ class Reloading:
                 self.is_due.set()
 
     def take(self) -> Prepared:
-        """Return what was prepared last."""
+        """Return the settings and model read last."""
         self.is_due.clear()
         assert self._prepared is not None  # noqa: S101  # narrows the type; `is_due` was set
         return self._prepared
 
 
 def refuse(error: EdgeAppError) -> None:
-    """Say why a reload changes nothing."""
+    """Log why a reload was refused."""
     for line in error.lines:
         log.error("%s", line)
     log.error("reload refused; going on as before")
 
 
 def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: Load) -> int:
-    """Run until stopped; as a service, with new settings whenever SIGHUP brings good ones.
+    """Run until stopped; a service takes over new settings on SIGHUP if they are valid.
 
     Args:
         settings: of the run.
         stop: set to end it.
-        reread: reads the settings anew.
-        load: loads the model that settings name.
+        reread: reads the settings again.
+        load: loads the model.
 
     Returns:
         The exit code.
@@ -134,23 +134,23 @@ def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: L
 
 
 def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
-    """Load the model, and check what can be checked without a camera.
+    """Load the model, and check all that needs no camera.
 
     Raises:
-        ModelRefused: the model is damaged, or not trusted enough for a service.
+        ModelRefused: the model is damaged, or a service may not run it because it has no card.
     """
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
         raise ModelRefused(
-            f"{settings.model} has no card, so nothing vouches for it",
+            f"{settings.model} has no card to check it against",
             "a service runs it only with 'trusted = true' below [model] in its settings",
         )
     return Prepared(settings, load(settings, stop))
 
 
 def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interrupt: threading.Event) -> int:
-    """Open sinks and source, classify until the end, and say what was done.
+    """Open sinks and source, classify until the end, and log a summary.
 
-    Everything that can be refused is opened before the first frame, the camera last: it is the slowest.
+    Everything that can be refused is opened before the first frame; the camera, the slowest, is opened last.
     """
     settings, model = prepared.settings, prepared.classifier
     stages = Stages()
@@ -186,7 +186,7 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
     request = Request(
         camera=settings,
         min_side_px=preprocess.min_side_px(model.shape),
-        # A crop given in pixels means pixels of a usual size, not of the smallest mode.
+        # A crop in pixels refers to a picture of the usual size, not of the camera's smallest mode.
         wants_full=any(sink.wants_picture for sink in guards) or settings.crop.box is not None,
         needs_camera=settings.service,
         stop=stop,
@@ -216,7 +216,7 @@ _STDOUT = "stdout whenever they change (--log FILE keeps all)"
 
 
 def _destination(settings: Run) -> str:
-    """Say where results go when no window shows them: a run never stays without a word."""
+    """Return where results go when there is no window: every run shows them somewhere."""
     if settings.log or settings.sink:
         return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(masked, settings.sink)])
     return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT

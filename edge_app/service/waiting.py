@@ -1,4 +1,4 @@
-"""Waiting for a camera that is not there yet: what a service does where a run from the command line gives up."""
+"""Waits for a camera that is not there yet: a service waits where a run from the command line gives up."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from edge_app.system.masking import masked
 log = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-SETTLING_S = 0.5  # A new device node belongs to root alone until udev has seen it.
+SETTLING_S = 0.5  # Only root may open a new device node until udev has handled it.
 PERIOD_S = 1.0  # Between two outages.
-QUIET_S = 3.0  # An opening is no outage until it has taken this long.
+QUIET_S = 3.0  # The first attempt counts as an outage only after this long.
 POLL_S = 0.25
-HUNG_S = 90.0  # Longer than any opening that ends by itself.
-CLOSE_S = 0.5  # How long a forgotten source waits for its attempt; see `sources._live.CLOSE_S`.
+HUNG_S = 90.0  # Longer than any attempt that ends by itself.
+CLOSE_S = 0.5  # How long closing waits for an attempt to end; see `sources._live.CLOSE_S`.
 DEVICES = Path("/dev")
 
 
 class PatientSource(Closeable):
     """A `Source` that tries to connect until it succeeds; until then it yields outages.
 
-    Attempts get rarer, up to one in 30 s; when a device node has appeared or vanished one follows at once, and they are
-    frequent again: udev may need longer for it than we do. Each runs in a thread of its own, for opening may block.
-    Forgotten instead of closed, it is closed when it is collected or the interpreter exits, as `LiveSource` is.
+    Attempts become rarer, down to one in 30 s. When a device node appears or vanishes, the next attempt follows soon
+    and attempts become frequent again, as udev may still be busy. Each runs in its own thread, as opening may block.
+    A source that is never closed is closed when it is collected or the interpreter exits, like `LiveSource`.
 
     Args:
-        text: what selects the source; names and messages have it without passwords.
+        text: selects the source; names and messages show it without passwords.
         connect: opens the source.
         stop: set to end.
         clock: monotonic seconds.
 
     Raises:
-        UsageError: there will never be such a source.
+        UsageError: no source has that name.
         DependencyMissing: a package for it is not installed.
-        CameraHung: an attempt does not come back.
+        CameraHung: an attempt hangs.
     """
 
     is_live = True
@@ -56,19 +56,19 @@ class PatientSource(Closeable):
     ) -> None:
         self._text, self._connect, self._stop, self._clock = masked(text), connect, stop, clock
         self._source: Source | None = None
-        self._attempts: list[_Attempt] = []  # none or the last one
+        self._attempts: list[_Attempt] = []  # empty, or only the last attempt
         self._begun_s = clock()
         self._reason = "opening the camera"
         self._finalizer = weakref.finalize(self, _give_back, self._attempts)
 
     @property
     def name(self) -> str:
-        """The string that selects the source; as it was given, but for passwords, until it is open."""
+        """The source's name; until it is open, the string that selects it, without passwords."""
         return self._source.name if self._source else self._text
 
     @property
     def is_sequence(self) -> bool:
-        """Whether smoothing makes sense; a camera is expected until something is open."""
+        """Whether smoothing makes sense; True, as for a camera, until the source is open."""
         return self._source.is_sequence if self._source else True
 
     @property
@@ -77,10 +77,10 @@ class PatientSource(Closeable):
         return self._source.dropped if self._source else 0
 
     def __iter__(self) -> Iterator[Frame | Outage]:
-        """Yield outages until the source is open, then what it yields."""
+        """Yield outages until the source is open, then its items."""
         failures, quiet_s = 0, QUIET_S
         while self._source is None and self._finalizer.alive and not self._stop.is_set():
-            nodes = _nodes()  # before the attempt: a device that appears during it, too late to be found, is a change
+            nodes = _nodes()  # before the attempt: a device that appears during it counts as a change
             attempt = _Attempt(self._connect)
             self._attempts[:] = [attempt]
             yield from self._outages_until(attempt.done.is_set, quiet_s)
@@ -95,7 +95,7 @@ class PatientSource(Closeable):
             yield from self._source
 
     def close(self) -> None:
-        """Close what is open, or what will be when an attempt that goes on succeeds."""
+        """Close the source, or the one that a running attempt may still open."""
         self._finalizer()
 
     def _blame(self, error: Exception | None) -> None:
@@ -123,15 +123,15 @@ class PatientSource(Closeable):
 
 
 class _Pause:
-    """Time between two attempts; shorter when devices have come or gone, and settled.
+    """The pause between two attempts; a device that appears or vanishes shortens it to `SETTLING_S`.
 
     Args:
-        length_s: if nothing changes.
-        nodes: that there were when the attempt before it began.
+        length_s: seconds, if no device changes.
+        nodes: the device nodes before the last attempt.
         clock: monotonic seconds.
 
     Attributes:
-        has_changed: whether devices have come or gone.
+        has_changed: whether a device appeared or vanished.
     """
 
     def __init__(self, length_s: float, nodes: frozenset[str], clock: Callable[[], float]) -> None:
@@ -139,7 +139,7 @@ class _Pause:
         self.has_changed = False
 
     def is_over(self) -> bool:
-        """Look at the devices and at the clock."""
+        """Check the devices and the clock; return whether the pause is over."""
         if self._nodes != (found := _nodes()):
             self._nodes, self.has_changed = found, True
             self._ends_s = min(self._ends_s, self._clock() + SETTLING_S)
@@ -147,13 +147,13 @@ class _Pause:
 
 
 class _Attempt:
-    """One try to connect, in a thread."""
+    """One attempt to connect, in a thread."""
 
     def __init__(self, connect: Callable[[], Source]) -> None:
         self.done = threading.Event()
         self.source: Source | None = None
         self.error: Exception | None = None
-        # The collector may give back while this very thread holds the lock: an ordinary one would never open again.
+        # Reentrant: the garbage collector may call `give_back` in a thread that already holds the lock.
         self._lock, self._is_unwanted = threading.RLock(), False
         self._thread = threading.Thread(target=self._run, args=(connect,), name="connect", daemon=True)
         self._thread.start()
@@ -161,7 +161,7 @@ class _Attempt:
     def _run(self, connect: Callable[[], Source]) -> None:
         try:
             source = connect()
-        except Exception as error:  # noqa: BLE001  # raised again by who waits
+        except Exception as error:  # noqa: BLE001  # raised again in `_blame`
             self.error = error
         else:
             with self._lock:
@@ -182,7 +182,7 @@ class _Attempt:
 
 
 def _give_back(attempts: list[_Attempt]) -> None:
-    """Close what the last attempt has opened; must know nothing of the source, which would be kept alive by it."""
+    """Close what the last attempt opened. A reference to the `PatientSource` would keep it from being collected."""
     for attempt in attempts:
         attempt.give_back()
 

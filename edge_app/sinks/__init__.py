@@ -1,4 +1,4 @@
-"""Sinks by name. Each module of this folder that does not begin with an underscore is one: see `_contract`."""
+"""Sinks by name: every module here whose name has no leading underscore is a sink. See `_contract`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def names() -> list[str]:
 
 
 def connect(text: str, destination: Destination) -> Sink:
-    """Open the sink that a string, `NAME` or `NAME:ARGUMENT`, selects.
+    """Open the sink selected by `NAME` or `NAME:ARGUMENT`.
 
     Raises:
         UsageError: no sink has that name.
-        StartError: it cannot deliver anything; what to try is said.
+        StartError: the sink cannot be opened.
     """
     name, _, argument = text.partition(":")
     if name not in names():

@@ -1,6 +1,6 @@
-"""The contract of a sink, what a run tells one, and the guard that keeps a failing one from stopping anything.
+"""The contract of a sink, and what a sink is opened with.
 
-A sink is one file in this folder; its name is the module's name. The module defines `connect(destination) -> Sink`.
+A sink is one file in this folder, named after the sink. It defines `connect(destination) -> Sink`.
 Modules beginning with an underscore are not sinks.
 """
 
@@ -20,9 +20,9 @@ class Destination:
     """What a sink is opened with.
 
     Attributes:
-        argument: what stood behind the name and colon, such as the file of `log:FILE`.
+        argument: the text after the colon, such as the file in `log:FILE`.
         output: the settings.
-        title: for a window.
+        title: the window's title.
         stages: how long each stage of the last minute's frames took.
         stop: set it to end the run.
     """
@@ -38,19 +38,19 @@ class Sink(Protocol):
     """Where results go.
 
     Attributes:
-        name: for messages.
-        wants_picture: it draws the picture at full size; sources then deliver one worth looking at.
+        name: shown in messages.
+        wants_picture: whether the sink shows pictures; sources then deliver them at full size.
     """
 
     name: str
     wants_picture: bool
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Take one result, and its picture unless there is none (an outage).
+        """Deliver one result and its picture; an outage has no picture.
 
         Raises:
-            SinkError: it could not be delivered; the next one may be.
+            SinkError: this result could not be delivered; the next one may be.
         """
 
     def close(self) -> None:
-        """Flush and give everything back. Callable more than once."""
+        """Flush, and release all resources. May be called more than once."""

@@ -1,4 +1,4 @@
-"""The guard that keeps a failing sink from stopping anything."""
+"""The guard that keeps a failing sink from stopping the run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """A sink that never fails: what the inner one raises is counted, said once, then at most once a minute.
+    """A sink that never raises: it counts the inner sink's errors and logs them at most once a minute.
 
     Args:
-        sink: the real one.
+        sink: the inner sink.
         clock: monotonic seconds.
 
     Attributes:
-        failures: how often the sink has failed.
-        problem: what is wrong now; None while it delivers.
+        failures: how often the inner sink has failed.
+        problem: the current error; None while the sink works.
     """
 
     REPEAT_S = 60.0
@@ -32,15 +32,15 @@ class Guard:
         self.name, self.wants_picture = sink.name, sink.wants_picture
         self.failures = 0
         self.problem: str | None = None
-        self._unsaid = 0
-        self._said_s = -self.REPEAT_S
+        self._unlogged = 0
+        self._logged_s = -self.REPEAT_S
 
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Pass the result on."""
         self._attempt(lambda: self._sink.emit(result, picture))
 
     def close(self) -> None:
-        """Close the sink, and say how much was lost if anything was."""
+        """Close the sink, and log how often it failed, if it did."""
         self._attempt(self._sink.close)
         if self.failures:
             log.warning("%s: failed %s", self.name, counted(self.failures, "time"))
@@ -49,14 +49,14 @@ class Guard:
         try:
             action()
             self.problem = None
-        except Exception as error:  # noqa: BLE001  # whatever breaks in a sink, classification goes on
+        except Exception as error:  # noqa: BLE001  # classification goes on, whatever a sink raises
             self.problem = str(error)
             self.failures += 1
-            self._unsaid += 1
-            self._say(error)
+            self._unlogged += 1
+            self._report(error)
 
-    def _say(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         now_s = self._clock()
-        if now_s - self._said_s >= self.REPEAT_S:
-            log.warning("%s: %s%s", self.name, error, f" (x{self._unsaid})" if self._unsaid > 1 else "")
-            self._said_s, self._unsaid = now_s, 0
+        if now_s - self._logged_s >= self.REPEAT_S:
+            log.warning("%s: %s%s", self.name, error, f" (x{self._unlogged})" if self._unlogged > 1 else "")
+            self._logged_s, self._unlogged = now_s, 0

@@ -39,20 +39,20 @@ class Console:
             width = shutil.get_terminal_size().columns - 1
             median, slow = self._latencies.percentiles(50, 99)
             line = status_line(result, median, slow)[:width]
-            # Labels and reasons come from model files and servers: none of them may steer the terminal.
+            # Labels and reasons come from model files and servers: they must not send control codes to the terminal.
             shown = "".join(char if char.isprintable() else "?" for char in line)
             sys.stderr.write(f"\r\x1b[K{shown}")
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Leave the last state on a line of its own."""
+        """End the status line, so that it stays on the screen."""
         if self._is_terminal and self._shown_s:
             sys.stderr.write("\n")
             self._shown_s = 0.0
 
 
 def status_line(result: Result, median_ms: float, slow_ms: float) -> str:
-    """Return a result in words, with the median and 99th percentile of the recent latencies."""
+    """Describe a result, with the median and 99th percentile of the recent latencies."""
     verdict = result.verdict
     if verdict.state == "outage":
         return f"no picture: {result.reason}"

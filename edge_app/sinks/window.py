@@ -16,11 +16,10 @@ from edge_app.system import process
 
 _TRIAL_S = 20.0
 _QUIT_KEYS = (ord("q"), 27)
-_LONGEST_SIDE_PX = 2048  # ... unless a very long picture would then fill the memory.
-_SHOWN_SIDE_PX = 480  # Smaller pictures are enlarged to this, so that text stays readable.
+_SHOWN_SIDE_PX = 480  # Pictures whose short side is smaller are enlarged, so that text stays readable ...
+_LONGEST_SIDE_PX = 2048  # ... up to this long side: a very long picture would fill the memory.
 
-
-_CHECK_DISPLAY = "check DISPLAY and who may use it, or choose --preview none"
+_CHECK_DISPLAY = "check DISPLAY and your access to it, or choose --preview none"
 
 
 def connect(destination: Destination) -> Sink:
@@ -36,9 +35,9 @@ def connect(destination: Destination) -> Sink:
 
 
 def find_problem(stop: threading.Event) -> StartError | None:
-    """Say why no window can be opened here, None if one can.
+    """Return why no window can be opened here, None if one can.
 
-    A display that does not answer makes Qt abort the process, so a child process tries first.
+    Qt aborts the process when the display does not answer, so a child process tries first.
 
     Args:
         stop: set to give up.
@@ -72,8 +71,8 @@ class Window:
             raise StartError(f"no window: {error.err}", _CHECK_DISPLAY) from error
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Draw the picture with its result, and look for a key."""
-        if self._is_shown and self._is_closed():  # Asked first: drawing fails on a window that is gone.
+        """Draw the picture with its result, and check for a key press."""
+        if self._is_shown and self._is_closed():  # Checked first: drawing on a closed window fails.
             self._stop.set()
             return
         try:
@@ -93,7 +92,7 @@ class Window:
         try:
             return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1)
         except cv2.error:
-            return True  # Qt has ended with its last window.
+            return True  # Qt ends with its last window.
 
     def close(self) -> None:
         """Close the window."""

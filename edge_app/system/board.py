@@ -1,4 +1,4 @@
-"""What the board tells of itself: its name, processor, governor, temperature, and whether it is being slowed down."""
+"""What the board reports about itself: name, processor, governor, temperature, throttling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/")
-# Bits of get_throttled, Raspberry Pi documentation, "vcgencmd": 0 to 3 now, 16 to 19 since the start.
+# Bits of get_throttled, Raspberry Pi documentation, "vcgencmd": 0 to 3 for now, 16 to 19 for since the start.
 BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 SINCE_START = 16
 _COMMAND_LIMIT_S = 2
@@ -17,11 +17,11 @@ _COMMAND_LIMIT_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """Why the board is slower than it could be.
+    """Why the board is throttled.
 
     Attributes:
-        now: words of `BITS`, for what holds at this moment.
-        since_start: for what has held at some time since the board was started.
+        now: the current reasons, in words of `BITS`.
+        since_start: the reasons at any time since the board was started.
     """
 
     now: tuple[str, ...]
@@ -29,7 +29,7 @@ class Throttling:
 
 
 def name(root: Path = ROOT) -> str:
-    """Return what the board or computer is called."""
+    """Return the name of the board or computer."""
     for place in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
         if text := _read(root / place):
             return text
@@ -37,31 +37,31 @@ def name(root: Path = ROOT) -> str:
 
 
 def processor(root: Path = ROOT) -> str:
-    """Return what the processor is called."""
+    """Return the name of the processor."""
     lines = (line.partition(":") for line in _read(root / "proc/cpuinfo").splitlines())
     found = {key.strip(): value.strip() for key, _, value in lines}
     return found.get("model name") or found.get("Model") or platform.processor() or platform.machine()
 
 
 def governor(root: Path = ROOT) -> str | None:
-    """Return what decides the processor's clock; None where nothing does, or nothing tells."""
+    """Return the frequency governor of the processor; None if there is none or the system does not report it."""
     return _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or None
 
 
 def temperature_c(root: Path = ROOT) -> float | None:
-    """Return the highest temperature of the board, degrees Celsius; None where there is no sensor."""
+    """Return the board's highest temperature in degrees Celsius; None without a sensor."""
     texts = [_read(zone / "temp") for zone in (root / "sys/class/thermal").glob("thermal_zone*")]
     values = [int(text) / 1000 for text in texts if text.lstrip("-").isdigit()]
     return max(values, default=None)
 
 
 def throttling(root: Path = ROOT) -> Throttling | None:
-    """Return whether the board is being slowed down; None where it does not tell."""
+    """Return why the board is throttled, if it is; None where the board does not report it."""
     return kernel_throttling(root) or (_firmware_throttling() if root == ROOT else None)
 
 
 def kernel_throttling(root: Path = ROOT) -> Throttling | None:
-    """Return the same as far as the kernel tells: quick, and readable in a service's sandbox."""
+    """Return the kernel's report of throttling: quick to read, also in a service's sandbox."""
     for file in (root / "sys/devices/platform/soc").glob("*firmware/get_throttled"):
         if (bits := _hexadecimal(_read(file))) is not None:
             return decode(bits)
@@ -83,7 +83,7 @@ def _firmware_throttling() -> Throttling | None:
 
 
 def decode(bits: int) -> Throttling:
-    """Return what the bits of get_throttled mean."""
+    """Return the meaning of the bits of get_throttled."""
     now = tuple(word for bit, word in BITS.items() if bits >> bit & 1)
     return Throttling(now, tuple(word for bit, word in BITS.items() if bits >> (bit + SINCE_START) & 1))
 

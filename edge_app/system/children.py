@@ -1,4 +1,4 @@
-"""A piece of edge-app in a child process, for what may crash or hang, and the child's error back as it was raised."""
+"""Runs a function that may crash or hang in a child process, and rebuilds the child's error in the parent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_app import errors
 from edge_app.errors import DependencyMissing, EdgeAppError, one_line
 from edge_app.system import process
 
-VARIABLE = "EDGE_APP_ERRORS"  # Set to "json" for an `edge-app` that another one starts: it reports as `tell` does.
+VARIABLE = "EDGE_APP_ERRORS"  # An edge-app that starts another sets it to "json"; errors then come as from `tell`.
 _KEY = "edge_app_error"
 _BEGIN = "from edge_app.system import children; children.begin()"
 
@@ -24,8 +24,8 @@ class Outcome:
 
     Attributes:
         code: the child's exit code, negative for the signal that killed it; None if it was given up.
-        error: what the call raised; None unless `code` is positive.
-        said: everything the child wrote to stderr, the words of libraries included.
+        error: the error that the call raised; None unless `code` is positive.
+        said: everything the child wrote to stderr, output of libraries included.
     """
 
     code: int | None
@@ -41,18 +41,18 @@ def call(function: str, arguments: Sequence[str], stop: threading.Event, limit_s
         arguments: of the function.
         stop: set to give up; noticed within 0.25 s.
         limit_s: seconds after which to give up.
-        given: what the child reads from stdin.
+        given: the child's stdin.
     """
     ended = process.run_child(process.python_child(_BEGIN, function, *arguments), stop, limit_s, given)
     return Outcome(ended.code, told(ended.said) if ended.code and ended.code > 0 else None, ended.said)
 
 
 def begin() -> None:
-    """Be the child: make the call that the command line names, and report its error."""
+    """Run in the child: make the call that the command line names, and report its error."""
     module, _, name = sys.argv[1].partition(":")
     try:
         getattr(importlib.import_module(module), name)(*sys.argv[2:])
-    except Exception as error:  # noqa: BLE001  # a library that is imported or tried may raise anything
+    except Exception as error:  # noqa: BLE001  # an imported library may raise anything
         ours = error if isinstance(error, EdgeAppError) else _translated(error)
         tell(ours)
         sys.exit(ours.exit_code)
@@ -65,16 +65,16 @@ def _translated(error: Exception) -> EdgeAppError:
 
 
 def tell(error: EdgeAppError) -> None:
-    """Report an error to the parent: one line of JSON on stderr, with its kind and both texts."""
+    """Report an error to the parent as one line of JSON on stderr, with its type and both texts."""
     parts = [{"what": one.what, "remedy": one.remedy} for one in error.each]
     sys.stderr.write(json.dumps({_KEY: type(error).__name__, "parts": parts, "remedy": error.remedy}) + "\n")
 
 
 def told(said: str) -> EdgeAppError:
-    """Return the error that a child reported on its stderr; one of its last line where it reported none.
+    """Return the error that a child reported on stderr; without a report, an error with its last line.
 
     Args:
-        said: all that the child wrote to stderr.
+        said: everything the child wrote to stderr.
     """
     lines = [line for line in said.splitlines() if line.strip()]
     for line in reversed(lines):

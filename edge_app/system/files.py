@@ -1,7 +1,7 @@
-"""The one way to write a file that matters: after a crash, a full disk or a power cut it is the old one or the new one.
+"""Writes files atomically: after a crash, a full disk or a power cut, a file holds its old content or its new one.
 
-The new content is written beside the file, the disk is made to keep it, it takes the file's place, and the disk is made
-to keep that too (rename(2), fsync(2): a new name is safe only when its folder has been synced).
+The new content goes to a temporary file in the same folder, which is synced and renamed; then the folder is synced
+(rename(2), fsync(2): a new name is safe only after its folder has been synced).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Replace a file, or make it; text is written as UTF-8. See `replacing`.
+    """Write a whole file, text as UTF-8. See `replacing`.
 
     Raises:
-        OSError: it cannot be written; what was there stays. `filename` is the path given.
+        OSError: it cannot be written; the old file stays. `filename` is the path given.
     """
     with replacing(path) as (file,), _blaming(path):
         file.write(content if isinstance(content, bytes) else content.encode())
@@ -31,18 +31,17 @@ def write(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def replacing(*paths: Path) -> Iterator[list[BinaryIO]]:
-    """Give a file to write for each path; when the block ends well, they take their places in the order given.
+    """Yield a file to write for each path; when the block ends without an error, they replace the paths in order.
 
-    All of them are on the disk before the first takes its place. When the block or the disk fails, or the process is
-    interrupted, what was there stays and nothing is left beside it; only a process that is killed leaves its unfinished
-    file, `.edge-app-` and a random number, which no other process touches.
+    All of them are synced before the first one is renamed. If the block or the disk fails, or the process is
+    interrupted, the old files stay and the temporary ones are removed. Only a killed process leaves its temporary file,
+    `.edge-app-` and a random number, which no other process touches.
 
-    A new file gets the permissions of any file that this user makes, a replaced one keeps its own, and its owner where
-    this user may give files away. Of a symbolic link the file that it leads to is replaced. A pipe or device takes the
-    content directly.
+    A new file gets this user's usual permissions. A replaced one keeps its permissions, and its owner if this user may
+    change owners. A symbolic link stays and its target is replaced. A pipe or device takes the content directly.
 
     Raises:
-        OSError: one of them cannot be written; `filename` is its path as it was given.
+        OSError: a file cannot be written; `filename` is its path as given.
     """
     with ExitStack() as cleanup:
         drafts = [_begin(path, cleanup) for path in paths]
@@ -58,7 +57,7 @@ def replacing(*paths: Path) -> Iterator[list[BinaryIO]]:
 
 
 def check(path: Path) -> None:
-    """See whether `replacing` could begin to write a path; nothing is changed.
+    """Check that `replacing` could write to a path; nothing is changed.
 
     Raises:
         OSError: it could not.
@@ -71,12 +70,12 @@ def check(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A file on its way.
+    """A file being written.
 
     Attributes:
-        path: as the caller names it.
-        target: what will be replaced: `path` with all links followed.
-        name: where it is written; None where the target takes it directly.
+        path: as the caller gave it.
+        target: the file to replace: `path` with all links followed.
+        name: the temporary file; None if the target is written directly.
         file: open for writing.
     """
 
@@ -108,10 +107,10 @@ def _begin(path: Path, cleanup: ExitStack) -> _Draft:
 
 
 def _target(path: Path) -> Path | None:
-    """Return the ordinary file that a path leads to, there already or not; None for a pipe, a device or a descriptor.
+    """Return the regular file that a path leads to, existing or not; None for a pipe, a device or a descriptor.
 
     Raises:
-        OSError: it is a folder, or links that lead nowhere.
+        OSError: it is a folder, or its links form a loop.
     """
     if _own_descriptor(path) is not None:
         return None
@@ -125,17 +124,17 @@ def _target(path: Path) -> Path | None:
 
 
 def _own_descriptor(path: Path) -> int | None:
-    """Return which descriptor of this process a path stands for, if it does.
+    """Return the descriptor of this process that a path such as /dev/stdout stands for, if any.
 
-    What the shell opened for us is written to as it is: replaced, it would be a file that nobody looks at.
+    It is written to directly: whoever opened it would not see a file that replaces it.
     """
     number = path.name if str(path.parent) in ("/dev/fd", "/proc/self/fd") else ""
     return int(number) if number.isdecimal() else _STANDARD.get(str(path))
 
 
 def _open_beside(path: Path, target: Path, cleanup: ExitStack) -> _Draft:
-    name = target.with_name(f".edge-app-{secrets.token_hex(8)}")  # as short for a long name; never another's
-    cleanup.callback(_remove, name)  # before it is there: an interrupt may come in between
+    name = target.with_name(f".edge-app-{secrets.token_hex(8)}")  # short even where `target` has a long name; unique
+    cleanup.callback(_remove, name)  # before it exists: an interrupt may come right after
     with _blaming(path):
         file = name.open("xb")
         cleanup.callback(_close, file)
@@ -145,7 +144,7 @@ def _open_beside(path: Path, target: Path, cleanup: ExitStack) -> _Draft:
 
 
 def _take_after(descriptor: int, old: os.stat_result) -> None:
-    """Give a new file the owner, where that is allowed, and the permissions of the one it replaces."""
+    """Give a new file the permissions and, if allowed, the owner of the file it replaces."""
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         with suppress(PermissionError):
@@ -155,7 +154,7 @@ def _take_after(descriptor: int, old: os.stat_result) -> None:
 
 @contextmanager
 def _blaming(path: Path) -> Iterator[None]:
-    """Let an error name the file as the caller does, whatever it happened to."""
+    """Make an error name the caller's path, even if the temporary file or the folder caused it."""
     try:
         yield
     except OSError as error:
@@ -166,19 +165,19 @@ def _blaming(path: Path) -> Iterator[None]:
 def _sync_folder(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except PermissionError:  # may be written to, not listed
+    except PermissionError:  # a folder may be writable and not readable
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # fsync(2): this file system has nothing to sync for a folder
+        if error.errno != errno.EINVAL:  # fsync(2): this file system does not sync folders
             raise
     finally:
         os.close(descriptor)
 
 
 def _close(file: BinaryIO) -> None:
-    with suppress(OSError):  # what is still in its buffer is not wanted any more
+    with suppress(OSError):  # after a failure its buffer is of no use
         file.close()
 
 

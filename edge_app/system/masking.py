@@ -1,7 +1,7 @@
-"""Passwords are masked before a text that may contain one is shown, logged or stored.
+"""Masks passwords in texts before they are shown, logged or stored.
 
-The texts are what people write for a source: addresses, with or without a scheme, well-formed or not. A malformed
-address cannot be taken apart reliably, so `masked` hides too much rather than too little.
+The texts are sources as people type them: addresses, with or without a scheme, well-formed or not. A malformed
+address cannot be parsed reliably, so `masked` hides too much rather than too little.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-# What may stand before user and host: a scheme, one slash of which may be missing, and the name of a source before it.
+# What may precede user and host: the name of a source and a scheme, one slash of which may be missing.
 _HEAD = re.compile(r"(?:(?:\w+:)?(?:rtsp|rtsps|rtmp|rtmps|srt|udp|tcp|http|https|ftp):/{1,2})?", re.IGNORECASE)
 _COLON = re.compile(":|%3A", re.IGNORECASE)
-# A colon behind the host, followed by something other than a port: the @ behind a password has been forgotten.
+# A colon after the host without a port after it: the user forgot the @ after a password.
 _PORT = r"(?:\d{0,4}|[1-5]\d{4}|6[0-5]\d{3})(?:[/?#]|$)"
 _MALFORMED_PORT = re.compile(rf"(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#@\[]*):(?!{_PORT})")
-# Names that cameras give a password or token in the query, and in the path: rtsp://host/user=admin_password=...
+# Names of parameters for passwords and tokens, in the query or the path: rtsp://host/user=admin_password=...
 _PARAMETER = re.compile(
     r"(?:(?:pas|pw|psw|psd|token|key|auth|secret|cred|sig)[^=&?;/#]*|(?<![a-z0-9])p(?:in)?)(?:=|%3D)([^&]*)",
     re.IGNORECASE,
@@ -24,10 +24,10 @@ _PARAMETER = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return a text with *** for each password and token in it; one without stays as it is.
+    """Return a text with each password and token replaced by ***.
 
-    Hidden are: what stands between the first colon and the last @, because a password may contain both characters and
-    a slash as well; what follows the host's colon and is not a port; and values of parameters named like secrets.
+    It hides the text between the first colon and the last @, because a password may contain ":", "@" and "/"; the text
+    after the host's colon unless it is a port; and the values of parameters named like secrets.
     """
     shown, end = "", 0
     for begin, stop in sorted(_secrets(text)):
@@ -38,7 +38,7 @@ def masked(text: str) -> str:
 
 
 def _secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each secret begins and ends; they may overlap."""
+    """Yield the begin and end of each secret; they may overlap."""
     head = _HEAD.match(text)
     begin = head.end() if head else 0
     at = text.rfind("@", begin)
@@ -53,7 +53,7 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
 
 
 def masked_value(value: Any) -> Any:
-    """Return a value of the settings with every text in it masked."""
+    """Return a value of the settings with all its texts masked."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, list):

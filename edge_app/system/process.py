@@ -1,4 +1,4 @@
-"""Being a good process: signals, children, and ending while a capture thread hangs. Needed first: no heavy import."""
+"""Signals, child processes, and exiting while a capture thread hangs. Loaded first: no heavy imports."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from typing import IO, NoReturn
 
 _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_answers: dict[int, Callable[[], None]] = {}  # What signals other than those call; a process has one set of them.
-_came: list[int] = []  # Signals that asked the process to end, the first one first.
+_answers: dict[int, Callable[[], None]] = {}  # What other signals call. Global, as signal handlers are.
+_came: list[int] = []  # The signals received that end the process, oldest first.
 _HARMLESS_FOLDER = "/"  # Only root can put modules there.
 
 
 def put_off_collection() -> None:
-    """Look for no garbage during the start: it makes much, leaves none, and would take a tenth longer."""
+    """Turn the garbage collector off during the start, which it would slow down by a tenth and find nothing."""
     gc.disable()
 
 
 def begin_collection() -> None:
-    """Look for garbage from now on, in what is made from now on; once it has begun, do nothing."""
+    """Turn the garbage collector on for objects made from now on; does nothing if it is on."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
 
 
 def open_standard_streams() -> None:
-    """Put /dev/null where stdin, stdout or stderr are closed.
+    """Open /dev/null for stdin, stdout or stderr if it is closed.
 
-    The next file to be opened would take the number, and what is meant for stdout would end up in it: in a camera,
-    or in the pipe that tells of signals.
+    Otherwise the next opened file would get that descriptor, and text for stdout would go to it: to a camera, or to
+    the pipe for signals.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -53,34 +53,34 @@ def open_standard_streams() -> None:
 def stop_on_signals() -> threading.Event:
     """Make SIGINT and SIGTERM set an event instead of ending the process; a second one ends it at once.
 
-    The event is set by a thread of its own. A handler interrupts the main thread wherever it is, and there it may hold
-    the lock inside the event: setting it in the handler hung 39 of 60 runs of a loop around `stop.wait`.
+    A thread sets the event. A handler interrupts the main thread, which may hold the event's lock at that moment:
+    setting the event in the handler hung 39 of 60 runs of a loop around `stop.wait`.
 
     Returns:
         The event.
     """
     stop = threading.Event()
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)  # as `set_wakeup_fd` demands
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)  # `set_wakeup_fd` requires it
 
     def pass_on() -> None:
-        while numbers := os.read(told, 16):
+        while numbers := os.read(read_end, 16):
             for number in numbers:
                 if number not in _answers:
                     _came.append(number)
                 _answers.get(number, stop.set)()
 
     threading.Thread(target=pass_on, name="signals", daemon=True).start()
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     for number in _SIGNALS:
         signal.signal(number, _end_at_the_next)
     return stop
 
 
 def on_hangup(action: Callable[[], None]) -> None:
-    """Make SIGHUP, "read your settings again", call `action` in the thread that waits for signals."""
+    """Make SIGHUP, which asks for a reload, call `action` in the thread that waits for signals."""
     _answers[signal.SIGHUP] = action
-    signal.signal(signal.SIGHUP, lambda *_: None)  # without a handler of Python's the pipe is told nothing
+    signal.signal(signal.SIGHUP, lambda *_: None)  # without a Python handler nothing is written to the pipe
 
 
 def _end_at_the_next(number: int, _: FrameType | None) -> None:
@@ -88,19 +88,19 @@ def _end_at_the_next(number: int, _: FrameType | None) -> None:
 
 
 def outlast_signals() -> None:
-    """Let signals, however many, only set the event of `stop_on_signals`, for a command that must undo what it began.
+    """Make every signal, not only the first, just set the event: for a command that must undo what it began.
 
-    SIGHUP counts here too: a terminal that goes away must not leave half of something. Under nohup it stays ignored.
+    This includes SIGHUP, as a closed terminal must not leave half an installation. Under nohup it stays ignored.
     """
     for number in (*_SIGNALS, signal.SIGHUP):
         if number in _SIGNALS or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)  # without a handler of Python's the pipe is told nothing
+            signal.signal(number, lambda *_: None)  # without a Python handler nothing is written to the pipe
 
 
 def die_on_signals(stop: threading.Event) -> None:
-    """Let signals end the process, as a command with nothing to finish wants it; one that came before ends it now.
+    """Let signals kill the process, for a command with nothing to finish; one already received kills it now.
 
-    Death by the signal itself, not an exception: there is no traceback, and a shell's loop ends with its command.
+    The process dies by the signal, not by an exception: there is no traceback, and a shell loop around it ends too.
     """
     for number in {*_SIGNALS, *_came}:
         signal.signal(number, signal.SIG_DFL)
@@ -109,50 +109,50 @@ def die_on_signals(stop: threading.Event) -> None:
 
 
 def _current_folder() -> str | None:
-    """Return the first entry of the module path if it is the folder that `python -m` and `python -c` put there."""
-    with contextlib.suppress(FileNotFoundError):  # the current folder was deleted
+    """Return the first entry of sys.path if `python -m` or `python -c` put the current folder there."""
+    with contextlib.suppress(FileNotFoundError):  # the current folder may have been deleted
         if sys.path and not sys.flags.safe_path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109  # pathlib: not yet
             return sys.path[0]
     return None
 
 
-_UNASKED = _current_folder()  # Asked at the start: libraries may put entries in front of it later.
+_CURRENT_FOLDER = _current_folder()  # Read at the start: libraries may insert entries before it later.
 
 
 def python_child(code: str, *arguments: str) -> list[str]:
-    """Return the command that runs Python code in a child: with the modules of this process, none of another folder.
+    """Return the command that runs Python code in a child with exactly this process's modules.
 
-    Without this a child would import numpy.py, or any module, from the folder that the user happens to be in. The child
-    gets this process's module path less the current folder, and this very edge_app, even where `python -m edge_app` has
-    found it in the current folder. `-I` alone will not do: packages may have been installed with `pip install --user`.
+    A plain child would import a numpy.py, or any module, from the user's current folder. This child gets this process's
+    sys.path without the current folder, and the same edge_app even if `python -m edge_app` found it in that folder.
+    `-I` alone is not enough: packages may have been installed with `pip install --user`.
 
     Args:
-        code: what to run; may import edge_app.
+        code: the code to run; may import edge_app.
         arguments: its `sys.argv[1:]`.
     """
     import edge_app
 
     path = [entry for entry in sys.path if entry.startswith(os.sep)]
-    if _UNASKED in path:
-        path.remove(_UNASKED)
+    if _CURRENT_FOLDER in path:
+        path.remove(_CURRENT_FOLDER)
     begin = (
         f"import importlib.util, sys; sys.path[:] = {path!r}; "
         f"spec = importlib.util.spec_from_file_location('edge_app', {edge_app.__file__!r}); "
         "sys.modules['edge_app'] = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(sys.modules['edge_app'])\n"
     )
-    # -E: PYTHON* variables; -P: no current folder; -s: no packages of the user, unless this process has them.
+    # -E ignores PYTHON* variables, -P the current folder, -s the user's packages unless this process has them.
     flags = ["-E", "-P", *([] if site.ENABLE_USER_SITE else ["-s"]), *(["-B"] if sys.dont_write_bytecode else [])]
     return [sys.executable, *flags, "-c", begin + code, *arguments]
 
 
 def isolated(python: str, *words: str) -> list[str]:
-    """Return a command for another interpreter than ours: its own modules count, and no others."""
+    """Return a command for another interpreter, which sees only its own modules."""
     return [python, "-I", *words]
 
 
 def bare_python(code: str, *arguments: str) -> list[str]:
-    """Return the command that runs Python code that needs nothing but the standard library."""
+    """Return the command that runs Python code with only the standard library."""
     return [sys.executable, "-I", "-S", "-c", code, *arguments]
 
 
@@ -162,8 +162,8 @@ class Ended:
 
     Attributes:
         code: its exit code, negative for the signal that killed it; None if it was given up.
-        said: what it wrote to stderr.
-        printed: what it wrote to stdout.
+        said: its stderr.
+        printed: its stdout.
     """
 
     code: int | None
@@ -178,18 +178,18 @@ def run_child(
     given: bytes = b"",
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run something that may crash or hang in a process of its own, and give it up when the run is to end.
+    """Run a program that may crash or hang; kill it, with its own children, on `stop` or after the limit.
 
-    It runs in the root folder, so relative paths in `command` do not work. What it has started itself is ended with it.
+    It runs in the root folder, so relative paths in `command` do not work.
 
     Args:
-        command: the program and its arguments; for Python's see `python_child`.
+        command: the program and its arguments; for Python code see `python_child`.
         stop: set to give up; noticed within 0.25 s.
         limit_s: seconds after which to give up.
-        given: what the child reads from stdin.
-        environment: the child's; None gives it that of this process.
+        given: the child's stdin.
+        environment: the child's environment; None for this process's.
     """
-    # A session of its own: Ctrl-C in a terminal goes to us, who then end the child, not to both.
+    # A session of its own: Ctrl-C in a terminal reaches only this process, which then ends the child.
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -200,7 +200,7 @@ def run_child(
         start_new_session=True,
     ) as child:
         try:
-            # Written by a thread: after a time-out, `communicate` does not go on writing what was not read yet.
+            # A thread writes stdin: after a timeout, `communicate` would not go on writing what is left.
             pipe, child.stdin = child.stdin, None
             threading.Thread(target=_write, args=(pipe, given), daemon=True).start()
             deadline_s = time.monotonic() + limit_s
@@ -214,23 +214,23 @@ def run_child(
 
 
 def _end_session(child: subprocess.Popen[bytes]) -> None:
-    """Kill a child that runs and what it has started, the compiler of a pip for instance; else do nothing."""
-    if child.returncode is None:  # not waited for yet: its number cannot have passed to another process
+    """Kill a running child and its own children, such as a compiler that pip started."""
+    if child.returncode is None:  # not reaped yet, so its pid cannot belong to another process
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
 
 
 def _write(pipe: IO[bytes], given: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError), pipe:  # A child that ends without reading says why by itself.
+    with contextlib.suppress(BrokenPipeError), pipe:  # A child that ends without reading reports its own error.
         pipe.write(given)
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with `code`, even when a capture thread hangs in a driver.
+    """Exit with `code`, even while a capture thread hangs in a driver.
 
-    Ordinary shutdown would unload OpenCV under such a thread, which crashes, and complain about a stdout that is gone.
+    A normal exit would crash, as it unloads OpenCV while that thread uses it, and would complain about a closed stdout.
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # gone, closed, or never there (None)
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # reader gone, closed, or None
             stream.flush()
     os._exit(code)

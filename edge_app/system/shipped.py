@@ -1,4 +1,4 @@
-"""What is installed with the package and is not Python: the models, and the files for systemd."""
+"""Where the files that are installed with the package are: the models, and the files for systemd."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def folder(name: Literal["models", "systemd"]) -> Path:
-    """Return a folder that comes with the package: inside it where it is installed, beside it in a checkout.
+    """Return a folder that comes with the package: inside the installed package, next to it in a checkout.
 
-    `importlib.resources` would find it in a checkout only where an editable install says where to look: not when
-    another copy is installed, and the checkout comes first on the path, as in the tests.
+    `importlib.resources` finds it in a checkout only through an editable install: not when another copy is installed
+    and the checkout comes first in sys.path, as in the tests.
     """
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name

@@ -1,4 +1,4 @@
-"""Keep a native library's chatter from the user, and nothing else that reaches standard error."""
+"""Filters a native library's chatter out of standard error, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import threading
 from collections.abc import Iterator
 
 _STDERR = 2
-_ROOM_BYTES = 1 << 20  # Native code that holds the GIL can write so much before the thread below reads any of it.
+_ROOM_BYTES = 1 << 20  # Native code that holds the GIL can write this much before the thread below can read any of it.
 _PATIENCE_S = 1.0
-_one_at_a_time = threading.Lock()  # There is one descriptor 2; two blocks at once would restore each other's pipe.
+_one_at_a_time = threading.Lock()  # Descriptor 2 is global: two blocks at once would restore each other's pipe.
 
 
 @contextlib.contextmanager
 def without_lines(chatter: re.Pattern[bytes]) -> Iterator[None]:
-    """Pass on what anything in the process writes to descriptor 2, line by line, without the chatter.
+    """Pass on what the process writes to descriptor 2, line by line, without the chatter.
 
-    Native code writes to the descriptor, not to `sys.stderr`, so the descriptor itself is redirected. A pipe, because
-    its end comes only after the last write that had begun before standard error was restored: the lines that other
-    threads write meanwhile are not lost. Wrap short calls only: a crash takes along what is still in the pipe.
+    Native code writes to the descriptor, not to `sys.stderr`, so the descriptor itself goes to a pipe. The pipe ends
+    only after the last write begun before standard error was restored, so other threads lose no lines. Wrap short
+    calls only: a crash loses what is still in the pipe.
 
     Args:
         chatter: matched at the start of each line.
@@ -34,15 +34,14 @@ def without_lines(chatter: re.Pattern[bytes]) -> Iterator[None]:
             if real is not None:
                 descriptor, filtering = real
                 os.dup2(descriptor, _STDERR)
-                # The end does not come while a child that was started meanwhile lives; the thread goes on for it.
+                # A child started meanwhile keeps the pipe open; then the thread goes on without us.
                 filtering.join(_PATIENCE_S)
 
 
 def _redirect(chatter: re.Pattern[bytes]) -> tuple[int, threading.Thread] | None:
-    """Redirect standard error; return a descriptor of where it went before, and the thread that filters.
+    """Redirect standard error; return a descriptor of the original, and the thread that filters.
 
-    Nothing is done and None returned if standard error is closed or no descriptor is free: chatter harms less than a
-    refusal.
+    Return None, with nothing done, if standard error is closed or no descriptor is free: chatter beats failure.
     """
     with contextlib.ExitStack() as undo:
         try:
@@ -52,7 +51,7 @@ def _redirect(chatter: re.Pattern[bytes]) -> tuple[int, threading.Thread] | None
         except OSError:
             return None
         undo.pop_all()
-    with contextlib.suppress(OSError, AttributeError):  # Not allowed here; not Linux.
+    with contextlib.suppress(OSError, AttributeError):  # Not permitted, or not on Linux.
         fcntl.fcntl(go, fcntl.F_SETPIPE_SZ, _ROOM_BYTES)
     os.dup2(go, _STDERR)
     os.close(go)
@@ -62,9 +61,9 @@ def _redirect(chatter: re.Pattern[bytes]) -> tuple[int, threading.Thread] | None
 
 
 def _pass_on(come: int, real: int, chatter: re.Pattern[bytes]) -> None:
-    """Copy lines from one descriptor to another until the end, but for the chatter; then close both."""
+    """Copy lines without the chatter from one descriptor to another until the end; then close both."""
     with open(come, "rb") as lines, open(real, "wb", buffering=0) as standard_error:
         for line in lines:
             if not chatter.match(line):
-                with contextlib.suppress(OSError):  # Nobody may be left to read it.
+                with contextlib.suppress(OSError):  # The reader may be gone.
                     standard_error.write(line)

@@ -1,4 +1,4 @@
-"""What a V4L2 device says of itself: its name, pixel formats and sizes, by the kernel's own ioctls."""
+"""Asks a V4L2 device for its name, pixel formats and sizes, with the kernel's ioctls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Requests and layouts: Linux UAPI, include/uapi/linux/videodev2.h. The third part is the size of the structure.
+# Requests and layouts: Linux UAPI, include/uapi/linux/videodev2.h. Bits 16 to 29 are the size of the structure.
 _VIDIOC_QUERYCAP = 0x80685600
 _VIDIOC_ENUM_FMT = 0xC0405602
 _VIDIOC_ENUM_FRAMESIZES = 0xC02C564A
@@ -42,9 +42,9 @@ class Device:
     """A capture device.
 
     Attributes:
-        path: the most lasting path there is: by-id if udev made one, else /dev/videoN.
-        title: what the driver calls the camera.
-        modes: all discrete sizes of all formats; of a stepwise device some usual ones.
+        path: the most stable path: by-id if udev made one, else /dev/videoN.
+        title: the driver's name for the camera.
+        modes: all discrete sizes of all formats; the usual sizes if the device takes any size in a range.
     """
 
     path: str
@@ -53,17 +53,17 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """Return every capture device that may be opened, in the order of the kernel's numbers."""
+    """Return every capture device that this user may open, in the order of the kernel's numbers."""
     return [device for device in map(_ask, nodes()) if device is not None]
 
 
 def nodes() -> list[Path]:
-    """Return every /dev/videoN in the order of the kernel's numbers, whatever it is and whoever may open it."""
+    """Return every /dev/videoN in the order of the kernel's numbers, including those that do not capture or open."""
     return sorted(Path("/dev").glob("video[0-9]*"), key=lambda node: int(node.name[5:]))
 
 
 def query(path: str) -> Device | None:
-    """Return what the device at `path` says, None if it does not capture.
+    """Describe the device at `path`; None if it does not capture.
 
     Raises:
         OSError: it cannot be opened or does not answer.
@@ -99,12 +99,12 @@ def _formats(descriptor: int) -> list[str]:
 
 
 def _format_name(fourcc: str) -> str:
-    """Return "XR15-BE" for a format whose last letter has the top bit set: V4L2's mark of big-endian ones."""
+    """Return the format's name: "MJPG", or "XR15-BE" if the last letter's top bit, the big-endian mark, is set."""
     last = ord(fourcc[3])
     return fourcc[:3] + chr(last & 0x7F) + ("-BE" if last & 0x80 else "")
 
 
-# Offered where a device takes any size in a range: small to large, the usual webcam sizes.
+# Usual webcam sizes, for a device that takes any size in a range.
 _USUAL_SIZES = ((160, 120), (320, 240), (640, 480), (1280, 720), (1920, 1080))
 
 
@@ -128,7 +128,7 @@ def _sizes(descriptor: int, fourcc: str) -> list[Mode]:
 
 
 def _lasting_path(path: str) -> str:
-    """Return the by-id link that leads to the node: /dev/videoN moves when a camera is plugged in again."""
+    """Return the by-id link to the node: /dev/videoN may change when a camera is plugged in again."""
     for link in sorted(Path("/dev/v4l/by-id").glob("*-video-index0")):
         if link.resolve() == Path(path).resolve():
             return str(link)
@@ -139,14 +139,14 @@ PROCESSES = Path("/proc")
 
 
 def holders(paths: Sequence[str], besides: int | None = None) -> dict[str, str]:
-    """Find out which of some devices other processes have open, as far as /proc shows it to this user.
+    """Find the devices that other processes have open, as far as /proc shows them to this user.
 
     Args:
         paths: of the devices.
-        besides: a process that does not count; None for this one.
+        besides: the pid of a process to ignore; None for this one.
 
     Returns:
-        "name (pid N)" by path, of those that are in use.
+        "name (pid N)" by path, for each device in use.
     """
     wanted, own = {os.path.realpath(path): path for path in paths}, str(besides or os.getpid())
     found: dict[str, str] = {}
@@ -159,7 +159,7 @@ def holders(paths: Sequence[str], besides: int | None = None) -> dict[str, str]:
     return found
 
 
-# Processes end while they are looked at, and those of others are closed: each of these may fail at any time.
+# A process may end at any time, and other users' processes are not readable, so each of these may fail.
 def _names(folder: Path) -> list[str]:
     try:
         return [path.name for path in folder.iterdir()]

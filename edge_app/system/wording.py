@@ -1,4 +1,4 @@
-"""Words of messages: what several rooms say in the same way."""
+"""Wording that messages of several packages share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ def counted(number: int, noun: str, shown: str | None = None) -> str:
 
     Args:
         number: how many.
-        noun: what, in the singular; it forms its plural with -s, or -es after an s.
-        shown: written instead of the number, "3/7" say.
+        noun: in the singular; the plural adds -s, or -es after an s.
+        shown: shown instead of the number, such as "3/7".
     """
     plural = noun if number == 1 else noun + ("es" if noun.endswith("s") else "s")
     return f"{number if shown is None else shown} {plural}"

@@ -84,7 +84,7 @@ def test_an_environment_is_built_among_foreign_modules(
     [
         (
             "sys.exit('the model is damaged')",
-            "the self-test failed \\(exit code 1\\):\nthe model is damaged\nmend that",
+            "the self-test failed \\(exit code 1\\):\nthe model is damaged\nfix that",
         ),
         (None, "installing edge-app failed"),
     ],
@@ -161,7 +161,7 @@ def test_an_interrupted_install_leaves_nothing(
         said = process.communicate(timeout=20)[1]
     assert process.returncode == -numbers[0], said
     assert time.monotonic() - asked_s < 5
-    assert "interrupted: what was made is removed" in said and "Traceback" not in said
+    assert "interrupted: everything is as it was before" in said and "Traceback" not in said
     assert list((tmp_path / "opt").iterdir()) == [] == list((tmp_path / "tmp").iterdir())
 
 
@@ -241,7 +241,7 @@ def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.Monkey
 def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """ProtectHome= hides /home and /root: an interpreter there would not start."""
     monkeypatch.setattr(building, "PRIVATE_HOMES", ("/",))
-    with pytest.raises(DependencyMissing, match="a service may not look"):
+    with pytest.raises(DependencyMissing, match="a service cannot use"):
         building.choose_python(threading.Event())
 
 
@@ -258,4 +258,4 @@ def test_a_step_that_fails_is_told_by_its_name_and_its_last_words() -> None:
     first, *said, remedy = caught.value.lines
     assert first == "installing edge-app failed (exit code 4):"
     assert said == [f"line {n}" for n in range(2, 10)]
-    assert remedy == caught.value.remedy == "mend that, then run the same command again"
+    assert remedy == caught.value.remedy == "fix that, then run the same command again"

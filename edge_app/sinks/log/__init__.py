@@ -1,4 +1,4 @@
-"""Results as JSON lines in a file, or on stdout with `log:-`. One `write` a line; the fields are in `fields`."""
+"""Results as JSON lines in a file, or on stdout with `log:-`. Each line is one `write`; see `fields` for its fields."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from edge_app.system.wording import counted
 
 logger = logging.getLogger(__name__)
 
-_POLL_S = 0.25  # How late a stop is noticed while nobody reads stdout.
-_TAIL_BYTES = 2**20  # More than a run writes between two commits of a file system.
+_POLL_S = 0.25  # The longest a stop goes unnoticed while nobody reads stdout.
+_TAIL_BYTES = 2**20  # More than a run writes between two commits of the file system's journal.
 _MAKE_ROOM = "make room on its disk, or choose another file with --log"
 _LINE_START = b'{"time":"'
-# After these the file has to be opened anew: a disk that failed and came back, a file system mounted read-only.
+# After these errors the file must be reopened: the disk failed and came back, or was remounted read-only.
 _DESCRIPTOR_IS_BAD = (errno.EBADF, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EROFS)
 
 
@@ -35,13 +35,13 @@ def connect(destination: Destination) -> Sink:
     """Open the log.
 
     Raises:
-        StartError: the file cannot be written; it is named.
+        StartError: the file cannot be written.
     """
     return Log(destination)
 
 
 class Log:
-    """Appends one JSON object a line, and rotates FILE to FILE.1, FILE.2, ... before it grows too large."""
+    """Appends one JSON object per line, and rotates FILE to FILE.1, FILE.2, ... before it grows too large."""
 
     wants_picture = False
 
@@ -50,11 +50,11 @@ class Log:
         self._path = None if destination.argument in ("-", "") else Path(destination.argument)
         self.name = f"log {self._path or 'on stdout'}"
         self._chosen = Chooser(self._output.log_when, self._output.log_period)
-        told = None if self._output.log_when == "every" else destination.stages
-        self._ledger = Ledger(told, self._output.log_period)
+        stages = None if self._output.log_when == "every" else destination.stages
+        self._ledger = Ledger(stages, self._output.log_period)
         self._syncer = Syncer(self._output.log_sync if self._path else 0)
         self._descriptor = -1
-        self._begun_s: float | None = None  # the first line written to the present file, monotonic clock
+        self._begun_s: float | None = None  # when the current file got its first line, monotonic clock
         self._is_rotation_broken = False
         try:
             self._descriptor = self._open()
@@ -64,7 +64,7 @@ class Log:
             ) from error
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Write the result if it is one of those wanted."""
+        """Write the result if the settings ask for it."""
         self._ledger.saw(result)
         if not self._chosen.wants(result):
             return
@@ -75,7 +75,7 @@ class Log:
             self._rotate_before(len(line), result.done_s)
             self._write(line)
         except BrokenPipeError:
-            self._stop.set()  # Whoever read stdout has gone, as in "| head": nothing is left to do.
+            self._stop.set()  # The reader of stdout has ended, as in "| head": nothing is left to do.
         except OSError as error:
             if self._chosen.miss(result):
                 self._ledger.lost(result)
@@ -90,7 +90,7 @@ class Log:
         """Close the file; stdout stays open.
 
         Raises:
-            SinkError: the disk did not keep the last lines.
+            SinkError: the last lines could not be synced to the disk.
         """
         try:
             self._syncer.close()
@@ -107,14 +107,14 @@ class Log:
             raise self._not_kept(error) from error
 
     def _not_kept(self, error: OSError) -> SinkError:
-        return SinkError(f"the disk does not keep {self._path}: {error.strerror}", _MAKE_ROOM)
+        return SinkError(f"cannot sync {self._path} to the disk: {error.strerror}", _MAKE_ROOM)
 
     def _let_go(self) -> None:
         if self._path is not None and self._descriptor >= 0:
-            with contextlib.suppress(OSError):  # A descriptor that is bad cannot be closed either.
+            with contextlib.suppress(OSError):  # Closing a bad descriptor fails too.
                 os.close(self._descriptor)
         self._descriptor, self._begun_s = -1, None
-        self._is_rotation_broken = False  # Perhaps only because of what made the descriptor bad.
+        self._is_rotation_broken = False  # The cause may be gone once the file is reopened.
         self._syncer.changed_file()
 
     def _open(self) -> int:
@@ -135,24 +135,24 @@ class Log:
         self._wait_for_reader()
         written = os.write(self._descriptor, line)
         try:
-            while written < len(line):  # Short: the disk is full, as the next attempt will say, or just made room.
+            while written < len(line):  # A short write: the disk is full, and the next write fails.
                 written += os.write(self._descriptor, line[written:])
         except OSError:
             try:
                 self._take_back(written)
             except OSError:
-                self._let_go()  # Opening it anew mends its end; until then nothing may be appended.
+                self._let_go()  # Nothing may follow half a line; reopening the file cuts it off.
             raise
 
     def _take_back(self, written: int) -> None:
-        """Cut the beginning of a line off again, so that every line in the file is whole."""
+        """Cut off a partly written line, so that the file holds whole lines only."""
         status = os.fstat(self._descriptor)
         if stat.S_ISREG(status.st_mode):
             os.ftruncate(self._descriptor, status.st_size - written)
             os.lseek(self._descriptor, 0, os.SEEK_END)  # stdout may not be in append mode
 
     def _wait_for_reader(self) -> None:
-        """Wait until a pipe takes a line; a program that reads no more must not keep the run from being stopped."""
+        """Wait until the descriptor takes a line or the run stops: a reader that hangs must not block the stop."""
         while not select.select([], [self._descriptor], [], _POLL_S)[1]:
             if self._stop.is_set():
                 raise BlockingIOError(errno.EAGAIN, "nobody reads it")
@@ -168,9 +168,9 @@ class Log:
         try:
             self._rename_all(self._path)
         except OSError as error:
-            # Often a folder that may not be written to, with a file in it that may: better too large than lost.
+            # Often the file is writable and its folder is not: a log that grows is better than lost results.
             self._is_rotation_broken = True
-            logger.warning("%s cannot be rotated (%s); it goes on growing", self._path, error.strerror)
+            logger.warning("%s cannot be rotated (%s); it will keep growing", self._path, error.strerror)
             return
         self._let_go()
         self._descriptor = self._open()
@@ -185,10 +185,10 @@ class Log:
 
 
 def mend_tail(descriptor: int) -> int:
-    """Cut half a line, the mark of a lost write, off the end of a file; return how many bytes that was.
+    """Cut an incomplete line off the end of a file; return how many bytes were cut.
 
-    What was appended to it would be unreadable too. Only what began as one of our lines is cut: a file of another
-    kind, named by mistake, loses nothing, and gets the line end it lacks.
+    A line appended to it would be unreadable too. Only the beginning of a line of ours is cut: another kind of file,
+    named by mistake, loses nothing and gets the newline it lacks.
     """
     size = os.fstat(descriptor).st_size
     if not stat.S_ISREG(os.fstat(descriptor).st_mode) or size == 0:
@@ -197,7 +197,7 @@ def mend_tail(descriptor: int) -> int:
     torn = tail[tail.rfind(b"\n") + 1 :]
     if not torn:
         return 0
-    # After a power cut a file may end in zeros: its new length was stored, its content was not.
+    # After a power cut a file may end in zeros: its new length was stored before its content.
     begun = torn.rstrip(b"\0")
     is_ours = begun.startswith(_LINE_START) if begun else _LINE_START in tail
     if not is_ours and (not begun or not _LINE_START.startswith(begun)):
@@ -208,7 +208,7 @@ def mend_tail(descriptor: int) -> int:
 
 
 def encode(result: Result, **more: Any) -> bytes:
-    """Return a result, and more fields, as one line."""
+    """Return a result, with more fields, as one line."""
     text = json.dumps(to_json(result) | more, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A file name that is no UTF-8 carries lone surrogates, which become JSON's own escapes.
+    # A file name that is not UTF-8 holds lone surrogates; backslashreplace turns them into JSON escapes.
     return text.encode(errors="backslashreplace") + b"\n"

@@ -7,30 +7,30 @@ from edge_app.settings.choices import LogWhen
 
 
 class Chooser:
-    """Which results are written.
+    """Decides which results are written.
 
     Args:
         when: see `choices.LogWhen`.
-        period_s: of "periodic" and of the heartbeat of "change".
+        period_s: seconds between lines with "periodic", and the longest pause between lines with "change".
     """
 
     def __init__(self, when: LogWhen, period_s: float) -> None:
         self._when, self._period_s = when, period_s
-        self._last: tuple[str, str | None] | None = None  # that was due, written or not
+        self._last: tuple[str, str | None] | None = None  # state and label of the last due result, written or not
         self._last_s = 0.0
         self._is_missing = False
 
     def wants(self, result: Result) -> bool:
-        """Say whether this one is to be written: it is due, or a line before it is missing and that can be told."""
+        """Return whether to write a result: it is due, or it can report a line that is missing before it."""
         return self._is_missing or self._is_due(result)
 
     def remember(self, result: Result) -> None:
-        """Take note that this one has been written."""
+        """Note that a result was written."""
         self._last, self._last_s = (result.verdict.state, result.verdict.label), result.done_s
         self._is_missing = False
 
     def miss(self, result: Result) -> bool:
-        """Take note that this one could not be written; say whether it was due, not one more attempt to tell that."""
+        """Note that a result could not be written; return whether it was due itself, and so is a missing line."""
         is_due = self._is_due(result)
         if is_due:
             self.remember(result)

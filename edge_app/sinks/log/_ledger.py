@@ -1,4 +1,4 @@
-"""What a reader of the log has to know beside the results: what was left out or is missing, a clock that was set."""
+"""What a reader of the log must know besides the results: lines left out or lost, and a clock that was set."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edge_app.metering import RANKS, LatencyMeter, Stages
 from edge_app.records import Result
 
 WORTH_TELLING_S = 1.0  # NTP's steps are larger, its slewing is not.
-LATENCIES = 1800  # of this many results the percentiles between two lines are told
+LATENCIES = 1800  # percentiles between two lines cover at most this many results
 
 
 class Ledger:
-    """Keeps count between two written lines.
+    """Counts what happens between two written lines.
 
     Args:
-        stages: of the last minute; None where every result is written. Else the next line sums up those left out.
-        period_s: how often the stages are told.
+        stages: stage times of the last minute, reported with a summary of unwritten results; None if all are written.
+        period_s: seconds between two reports of the stages.
     """
 
     def __init__(self, stages: Stages | None, period_s: float) -> None:
@@ -29,7 +29,7 @@ class Ledger:
         self._offset_s: float | None = None  # wall clock less monotonic clock
 
     def saw(self, result: Result) -> None:
-        """Take note of a result, written or not."""
+        """Count a result, written or not."""
         if self._stages_told_s is None:
             self._stages_told_s = result.done_s
         if self._stages is not None and result.verdict.state != "outage":
@@ -37,17 +37,17 @@ class Ledger:
             self._latencies.add(result.latency_ms)
 
     def torn(self, size: int) -> None:
-        """Take note of half a line that was cut off."""
+        """Count the bytes of half a line that was cut off."""
         self._torn_bytes += size
 
     def lost(self, result: Result) -> None:
-        """Take note of a line that could not be written."""
+        """Count a line that could not be written."""
         if not self._lost:
             self._lost_since_s = result.done_s
         self._lost += 1
 
     def owed(self, result: Result) -> dict[str, Any]:
-        """Return the fields that the line of a result has to carry."""
+        """Return the extra fields for a result's line."""
         fields: dict[str, Any] = {}
         if self._classified:
             ranks = zip(RANKS, self._latencies.percentiles(*RANKS), strict=True)
@@ -68,7 +68,7 @@ class Ledger:
         return fields
 
     def written(self, result: Result) -> None:
-        """Take note that a result was written, and with it what was owed."""
+        """Note that a result was written together with its extra fields."""
         self._lost = self._torn_bytes = 0
         self._offset_s = _offset_s(result)
         if self._classified:

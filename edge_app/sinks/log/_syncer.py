@@ -1,4 +1,4 @@
-"""Making a disk keep what was written: every few seconds, in a thread of its own, for it may take as long."""
+"""Syncs the log to the disk every few seconds, in a thread of its own, because fsync may itself take seconds."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import os
 import threading
 from collections.abc import Callable
 
-CLOSE_S = 0.5  # How long the end waits for a disk that hangs.
+CLOSE_S = 0.5  # How long `close` waits for a disk that hangs.
 
 
 class Syncer:
     """Calls fsync for written files, at most every `period_s`, and only when something was written.
 
-    A power cut loses what was written in the last `period_s` and while the last call went on.
+    A power cut loses what was written in the last `period_s` and during the last call.
 
     Args:
-        period_s: 0 never calls it.
-        sync: fsync.
-        pause: waits so many seconds, or until the end; returns whether it is the end.
+        period_s: seconds between calls; 0 never calls it.
+        sync: fsync; tests replace it.
+        pause: waits the given seconds or until `close`; returns whether `close` was called.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class Syncer:
         self._is_ended = threading.Event()
         self._pause = pause or self._is_ended.wait
         self._lock, self._is_due = threading.Lock(), threading.Event()
-        self._waiting: list[int] = []  # descriptors of our own: the log may close or rotate its file meanwhile
+        self._waiting: list[int] = []  # duplicates: the log may close or rotate its file meanwhile
         self._has_current = False
         self._error: OSError | None = None
         self._thread: threading.Thread | None = None
 
     def written(self, descriptor: int) -> None:
-        """Take note that a file has something to be kept.
+        """Note that a file needs syncing.
 
         Raises:
-            OSError: the last call failed; said once.
+            OSError: the last call failed; raised once.
         """
         if not self._period_s:
             return
@@ -55,15 +55,15 @@ class Syncer:
         self._raise_once()
 
     def changed_file(self) -> None:
-        """Take note that what is written next goes to another file."""
+        """Note that the next line goes to another file."""
         with self._lock:
             self._has_current = False
 
     def close(self) -> None:
-        """Keep what waits, unless the disk hangs.
+        """Sync what is left, unless the disk hangs.
 
         Raises:
-            OSError: a call failed that was not told yet.
+            OSError: a call failed and was not reported yet.
         """
         self._is_ended.set()
         self._is_due.set()
@@ -82,7 +82,7 @@ class Syncer:
         while not is_last:
             self._is_due.wait()
             self._pause(self._period_s)
-            # In this order: an end that comes after the look sets it again, and one more round keeps the rest.
+            # Clear before looking: a `close` after the look sets `_is_due` again, and one more round syncs the rest.
             self._is_due.clear()
             is_last = self._is_ended.is_set()
             self._keep()
@@ -94,7 +94,7 @@ class Syncer:
             try:
                 self._sync(descriptor)
             except OSError as error:
-                if error.errno != errno.EINVAL:  # fsync(2): a pipe or a device, which keeps nothing
+                if error.errno != errno.EINVAL:  # fsync(2): a pipe or device, which cannot be synced
                     with self._lock:
                         self._error = error
             finally:

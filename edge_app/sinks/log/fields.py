@@ -1,6 +1,6 @@
-"""The fields of a line, each written once: what it holds, its schema, and what it means.
+"""The fields of a line, each defined once: its value, schema and meaning.
 
-The line itself, docs/results.schema.json and the table of docs/results.md are made from this list (`make docs`).
+The line itself, docs/results.schema.json and the table in docs/results.md are made from this list (`make docs`).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Field:
 
     Attributes:
         name: its key.
-        unit: its type and unit, for the table; "" names the fields of an object.
+        unit: its type and unit, for the table; "" lists the properties of an object.
         meaning: for schema and table, in Markdown.
         schema: JSON Schema of its value, without the description.
-        value: reads it off a result; None for what the log itself has to tell (see `Ledger.owed`).
-        present: when the line has it, for the table. A field that begins with `ALWAYS` is in every line; another that
-            is read off a result is left out where it is None.
+        value: reads it from a result; None for fields that the log adds (see `Ledger.owed`).
+        present: when the line has it, for the table. If it begins with `ALWAYS`, every line has the field; otherwise
+            the line leaves the field out where `value` returns None.
     """
 
     name: str
@@ -54,7 +54,7 @@ def _rfc3339(unix_s: float) -> str:
 
 @cache
 def boot_id() -> str | None:
-    """Return the kernel's id of this boot; monotonic times compare only within one. None where there is none."""
+    """Return the kernel's id of this boot, None without one. Monotonic times of different boots do not compare."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -78,7 +78,7 @@ _SINCE_LAST = {"classified": _COUNT, **{f"latency_p{rank}_ms": _NUMBER for rank 
 _GAP = {
     "lines": {"description": "lines that were due and could not be written", **_COUNT},
     "seconds": {"description": "from the first of them to this line", "type": "number", "minimum": 0},
-    "torn_bytes": {"description": "half a line at the end of the file, cut off", **_COUNT},
+    "torn_bytes": {"description": "bytes of an incomplete line at the end of the file, cut off", **_COUNT},
 }
 _MS = "milliseconds, µs resolution"
 _UNLESS_OK = f"{ALWAYS}; null unless `state` is `ok`"
@@ -102,29 +102,29 @@ FIELDS = (
     Field(
         "boot_id",
         "text or null",
-        "which boot `mono_s` counts from; null where the system does not say (macOS)",
+        "the boot that `mono_s` counts from; null where the system has no such id (macOS)",
         {"type": ["string", "null"]},
         lambda result: boot_id(),
     ),
     Field(
         "source",
         "text",
-        "string that selects the source, passwords masked",
+        "string that selects the source, with passwords masked",
         _TEXT,
         lambda result: result.source,
     ),
     Field(
         "frame",
         "whole number",
-        "index of the frame in the source; a gap is dropped or damaged frames. In an outage that of the last frame, "
-        "-1 before the first",
+        "index of the frame in the source; a gap means dropped or damaged frames. In an outage, the index of the last "
+        "frame, -1 before the first",
         {"type": "integer", "minimum": -1},
         lambda result: result.frame,
     ),
     Field(
         "state",
         ", ".join(f"`{state}`" for state in get_args(State)),
-        "a label is named; nothing is sure enough; there is no picture",
+        "a label is named; no label is confident enough; there is no picture",
         {"enum": list(get_args(State))},
         lambda result: result.verdict.state,
     ),
@@ -147,7 +147,7 @@ FIELDS = (
     Field(
         "top",
         "list of [label, 0 to 1]",
-        "the up to three most probable labels of this frame alone: calibrated, not smoothed, best first",
+        "up to three most probable labels of this frame alone: calibrated, not smoothed, best first",
         {
             "type": "array",
             "maxItems": 3,
@@ -159,14 +159,14 @@ FIELDS = (
     Field(
         "latency_ms",
         _MS,
-        "capture to result; in an outage from its notice",
+        "from capture to result; in an outage, from noticing it",
         _NUMBER,
         lambda result: round(result.latency_ms, 3),
     ),
     Field(
         "age_ms",
         _MS,
-        "capture to the writing of this line",
+        "from capture to the writing of this line",
         _NUMBER,
         lambda result: round((time.monotonic() - result.captured_s) * 1e3, 3),
     ),
@@ -180,7 +180,7 @@ FIELDS = (
     Field(
         "dropped",
         "whole number",
-        "frames the source lost since it was opened; those that `--rate` passes over are not lost",
+        "frames the source lost since it was opened, without those skipped by `--rate`",
         {"type": "integer", "minimum": 0},
         lambda result: result.dropped,
     ),
@@ -211,32 +211,31 @@ FIELDS = (
     Field(
         "since_last",
         "",
-        "how many pictures were classified since the line before, this one included, and percentiles of their "
+        "number of pictures classified since the previous line, including this one, and percentiles of their "
         "latencies (of the last 1800)",
         _object(_SINCE_LAST, required=list(_SINCE_LAST)),
-        present=f"{_SELECTIVE}, unless there was none",
+        present=f"{_SELECTIVE}, if any were classified",
     ),
     Field(
         "last_minute",
         f"stage to [50th, 90th, 99th percentile, slowest], {_MS}",
-        f"how long {', '.join(f'`{stage}`' for stage in STAGES)} and `{TOTAL}` took, over the frames of the last "
-        "minute",
+        f"times of {', '.join(f'`{stage}`' for stage in STAGES)} and `{TOTAL}` over the frames of the last minute",
         {"type": "object", "required": [*STAGES, TOTAL], "additionalProperties": _PERCENTILES},
         present=f"once a `--log-period` {_SELECTIVE}",
     ),
     Field(
         "gap",
         "",
-        "what is missing before this line: how many could not be written and for how long; bytes of half a line that "
-        "were cut off",
+        "what is missing before this line: lines that could not be written, and for how long; bytes of an incomplete "
+        "line that was cut off",
         _object(_GAP, minProperties=1),
         present="after a full or failing disk, or a power cut",
     ),
     Field(
         "clock_jump_s",
         "seconds, ms resolution",
-        "by how much the wall clock was set, or the machine slept, since the line before (`time` jumps, `mono_s` does "
-        "not)",
+        "how far the wall clock was set, or how long the machine slept, since the previous line (`time` jumps, "
+        "`mono_s` does not)",
         _NUMBER,
         present="when more than a second",
     ),
@@ -247,7 +246,7 @@ _OPTIONAL = tuple((field.name, field.value) for field in FIELDS if not field.is_
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """Return a result as the documented object. Probabilities keep 4 decimals, milliseconds 3."""
+    """Return a result as the documented object, probabilities with 4 decimals and milliseconds with 3."""
     line = {name: value(result) for name, value in _REQUIRED}
     for name, value in _OPTIONAL:
         if (found := value(result)) is not None:
@@ -255,7 +254,7 @@ def to_json(result: Result) -> dict[str, Any]:
     return line
 
 
-# What the fields say together.
+# Which values the fields have together in each state.
 _NAMED = {"label": {"type": "string"}, "confidence": {"type": "number"}, "top": {"minItems": 1}}
 _NOT_NAMED = {"label": {"type": "null"}, "confidence": {"type": "null"}}
 _OF_A_FRAME = {"frame": {"minimum": 0}, "reason": False}
@@ -267,7 +266,7 @@ _STATES: tuple[dict[str, Any], ...] = (
 
 
 def json_schema() -> str:
-    """Return the schema of a line as text; docs/results.schema.json is this."""
+    """Return the schema of a line, the text of docs/results.schema.json."""
     schema = {
         "$schema": SCHEMA_URL,
         "title": "One line of edge-app's results",
@@ -281,7 +280,7 @@ def json_schema() -> str:
 
 
 def table() -> str:
-    """Return the table of docs/results.md, in Markdown."""
+    """Return the Markdown table in docs/results.md."""
     rows = [
         f"| `{field.name}` | {field.unit or ', '.join(f'`{name}`' for name in field.schema['properties'])} "
         f"| {field.meaning} | {field.present} |"
