@@ -70,7 +70,7 @@ def test_an_empty_class_is_named(folder: Path) -> None:
     """A label without pictures is named, and what was looked for."""
     for path in (folder / "train" / "square").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"'square' has nothing to show: it holds no pictures.*\.jpg"):
+    with pytest.raises(DataError, match=r"'square' has no usable picture: it holds no pictures.*\.jpg"):
         dataset.find(folder).read("train", (32, 32))
 
 
@@ -101,7 +101,7 @@ def test_labels_to_be_examined_on_must_have_been_learned(folder: Path) -> None:
     source = dataset.find(folder)
     source.check_test(shapes.LABELS)
     (folder / "test" / "hexagon").mkdir()
-    with pytest.raises(DataError, match="labels that train/ has not: hexagon"):
+    with pytest.raises(DataError, match="labels that train/ lacks: hexagon"):
         source.check_test(shapes.LABELS)
     (folder / "test" / "hexagon").rmdir()
     (folder / "test" / "circle").rename(folder / "circle")
