@@ -80,7 +80,7 @@ def download(url: str = URL) -> Path:
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
         raise DataError(
             f"cannot download CIFAR-10 from {url} ({one_line(error)})",
-            f"download {ARCHIVE} some other way and name it with --data",
+            f"fetch {ARCHIVE} some other way and name it with --data",
         ) from error
     return Path(kept)
 

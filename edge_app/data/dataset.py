@@ -1,6 +1,7 @@
 """Data sets: CIFAR-10's official files, their archive, or folders named by label.
 
-A user's folder holds `train/LABEL/*.jpg` and, for `evaluate`, `test/LABEL/*.jpg`; or `LABEL/*.jpg` alone. Pictures go through the same preprocessing as a camera's frames.
+A user's folder holds `train/LABEL/*.jpg` and, for `evaluate`, `test/LABEL/*.jpg`; or `LABEL/*.jpg` alone. Pictures go
+through the same preprocessing as a camera's frames.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a training is kept after every epoch, and taken up again."""
+"""Saves a training after every epoch, and resumes it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from edge_app.system import files
 
 
 class Part(Protocol):
-    """Network or optimiser: what has a state to keep."""
+    """Anything with a state to save: a network or an optimiser."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state."""
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Take a state over."""
+        """Set the state."""
 
 
 class Checkpoint:
-    """One file, replaced as a whole: a crash or a full disk leaves the last one.
+    """A file that is replaced atomically: a crash or a full disk leaves the previous one.
 
     Args:
-        path: the file.
-        identity: what the training is; one of another identity is not gone on with.
+        path: path of the file.
+        identity: facts that define the training; a checkpoint with other facts is refused.
 
     Attributes:
-        history: figures of each finished epoch.
+        history: loss and validation accuracy of each finished epoch.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -38,10 +38,10 @@ class Checkpoint:
         self.history: list[dict[str, float]] = []
 
     def load(self, parts: Mapping[str, Part]) -> int:
-        """Set the parts to what was kept and return the number of finished epochs, 0 where nothing was.
+        """Restore the parts and return the number of finished epochs, 0 without a file.
 
         Raises:
-            StartError: the file is damaged, or of another training.
+            StartError: the file is damaged, or belongs to another training.
         """
         if not self._path.exists():
             return 0
@@ -53,7 +53,7 @@ class Checkpoint:
                 f"checkpoint {self._path} cannot be read: {error.strerror}",
                 "let this user read it, or name another --out",
             ) from error
-        except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
+        except Exception as error:  # torch documents none: zip, pickle, key, runtime and OS errors occur
             raise StartError(
                 f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "--restart begins anew"
             ) from error
@@ -74,10 +74,10 @@ class Checkpoint:
         return len(self.history)
 
     def save(self, parts: Mapping[str, Part], figures: dict[str, float]) -> None:
-        """Keep the parts after one more epoch.
+        """Save the parts after one more epoch.
 
         Raises:
-            RunError: the file cannot be written; the last one stays.
+            RunError: the file cannot be written; the previous one remains.
         """
         self.history.append(figures)
         states = {name: part.state_dict() for name, part in parts.items()}
@@ -91,5 +91,5 @@ class Checkpoint:
             ) from error
 
     def remove(self) -> None:
-        """Forget the training: it is finished, or begins anew."""
+        """Delete the file: the training is finished, or starts over."""
         self._path.unlink(missing_ok=True)
