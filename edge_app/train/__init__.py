@@ -1,1 +1,1 @@
-"""Training, from pictures to a quantised model. Needs the [train] extra; only `commands/train.py` imports it."""
+"""Training, from pictures to a quantised model. Needs the [train] extra; only commands import it, when run."""

@@ -55,21 +55,23 @@ class Checkpoint:
             ) from error
         except Exception as error:  # torch documents none: zip, pickle, key, runtime and OS errors occur
             raise StartError(
-                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "--restart begins anew"
+                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "start over with --restart"
             ) from error
         different = [name for name in self._identity if identity.get(name) != self._identity[name]]
         if different:
             was = ", ".join(f"{name} {identity.get(name)}" for name in different)
             now = ", ".join(f"{name} {self._identity[name]}" for name in different)
             raise StartError(
-                f"{self._path} is of another training ({was}, asked for is {now})",
-                "name another --out, or begin anew with --restart",
+                f"{self._path} belongs to another training ({was}, not {now})",
+                "name another --out, or start over with --restart",
             )
         try:
             for name, part in parts.items():
                 part.load_state_dict(states[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise StartError(f"{self._path} is of a network of another shape", "begin anew with --restart") from error
+            raise StartError(
+                f"{self._path} belongs to a network of another shape", "start over with --restart"
+            ) from error
         self.history = history
         return len(self.history)
 
@@ -86,8 +88,8 @@ class Checkpoint:
                 torch.save({"identity": self._identity, "states": states, "history": self.history}, file)
         except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
             raise RunError(
-                f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}",
-                f"epoch {len(self.history) - 1} is kept, the same command goes on from there",
+                f"cannot save the training to {self._path}: {getattr(error, 'strerror', None) or error}",
+                f"epoch {len(self.history) - 1} is saved, the same command resumes from there",
             ) from error
 
     def remove(self) -> None:

@@ -80,7 +80,7 @@ def fit(
     parts = {"network": network, "average": average, **{f"optimiser {n}": o for n, o in enumerate(optimisers)}}
     done = checkpoint.load(parts)
     if done:
-        log.warning("going on after epoch %d of %d", done, plan.epochs)
+        log.warning("resuming after epoch %d of %d", done, plan.epochs)
 
     with progress(plan, steps * min(plan.recipe.batch, len(split.train.labels)), done) as bar:
         for epoch in range(done, plan.epochs):
@@ -89,7 +89,7 @@ def fit(
             for step, (pictures, targets) in enumerate(batches(split.train, plan, epoch)):
                 if stop is not None and stop.is_set():
                     raise RunError(
-                        f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command goes on from there"
+                        f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command resumes from there"
                     )
                 share = rate_at((epoch * steps + step) / (plan.epochs * steps), plan.recipe.warmup)
                 for optimiser, rates in zip(optimisers, peaks, strict=True):
@@ -108,7 +108,7 @@ def fit(
             if not math.isfinite(loss.item()):
                 raise RunError(
                     f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged",
-                    "choose a lower --rate and begin anew with --restart",
+                    "choose a lower --rate and start over with --restart",
                 )
             checkpoint.save(parts, {"loss": loss.item(), "validation": right})
             tell(bar, f"epoch {epoch + 1}/{plan.epochs}, loss {loss.item():.3f}, validation {right:.2%}")

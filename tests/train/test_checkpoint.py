@@ -41,7 +41,7 @@ def test_what_was_kept_comes_back(path: Path) -> None:
 def test_another_training_is_not_gone_on_with(path: Path) -> None:
     """What differs is named, and what to do."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
-    with pytest.raises(StartError, match=r"another training \(seed 1; asked for is seed 2\).*--restart"):
+    with pytest.raises(StartError, match=r"another training \(seed 1, not seed 2\).*--restart"):
         Checkpoint(path, IDENTITY | {"seed": "2"}).load({"network": layer(0)})
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_file_says_so(path: Path, content: bytes | None) -> None:
     """It is refused in one line, not taken for an untouched folder."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
     path.write_bytes(path.read_bytes()[:5000] if content is None else content)
-    with pytest.raises(StartError, match=r"cannot be read: damaged .*--restart begins anew"):
+    with pytest.raises(StartError, match=r"cannot be read: damaged .*start over with --restart"):
         Checkpoint(path, IDENTITY).load({"network": layer(0)})
 
 
@@ -58,7 +58,7 @@ def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
     """A save that cannot be written fails in one line; the one before is whole, and no half file is left."""
     checkpoint = Checkpoint(path, IDENTITY)
     checkpoint.save({"network": layer(1)}, {})
-    with largest_file(4000), pytest.raises(RunError, match="cannot keep the training in .*epoch 1 is kept"):
+    with largest_file(4000), pytest.raises(RunError, match="cannot save the training in .*epoch 1 is kept"):
         checkpoint.save({"network": layer(2)}, {})
     found = layer(0)
     assert Checkpoint(path, IDENTITY).load({"network": found}) == 1
@@ -69,5 +69,5 @@ def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
 def test_a_network_of_another_shape_is_not_gone_on_with(path: Path) -> None:
     """The same training, by name, of other layers: one line, no traceback."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
-    with pytest.raises(StartError, match="another shape; begin anew with --restart"):
+    with pytest.raises(StartError, match="another shape; start over with --restart"):
         Checkpoint(path, IDENTITY).load({"network": torch.nn.Linear(3, 3)})

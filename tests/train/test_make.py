@@ -118,7 +118,7 @@ def test_killed_in_the_second_epoch_and_resumed(trained: Path, shapes_folder: Pa
                 break
     assert process.returncode == -signal.SIGKILL
     done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, env=ENVIRONMENT, check=False)
-    assert done.returncode == 0 and "going on after epoch" in done.stderr
+    assert done.returncode == 0 and "resuming after epoch" in done.stderr
     assert (tmp_path / trained.name).read_bytes() == trained.read_bytes()
     ours, theirs = (json.loads(path.with_suffix(".json").read_text()) for path in (tmp_path / trained.name, trained))
     ours["training"]["command"] = theirs["training"]["command"] = ""
@@ -136,9 +136,9 @@ def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
                 break
         rest = process.stderr.read()
     assert process.returncode == 1
-    assert "are kept, the same command goes on from there" in rest and "Traceback" not in rest
+    assert "are kept, the same command resumes from there" in rest and "Traceback" not in rest
     refused = edge_app(*train(shapes_folder, tmp_path, "--epochs", "7"))
-    assert refused.returncode == 3 and "is of another training (epochs 500; asked for is epochs 7)" in refused.stderr
+    assert refused.returncode == 3 and "belongs to another training (epochs 500, not epochs 7)" in refused.stderr
 
 
 def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path: Path) -> None:
