@@ -89,7 +89,7 @@ class Checkpoint:
         except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
             raise RunError(
                 f"cannot save the training to {self._path}: {getattr(error, 'strerror', None) or error}",
-                f"epoch {len(self.history) - 1} is saved, the same command resumes from there",
+                f"epoch {len(self.history) - 1} is kept, the same command resumes from there",
             ) from error
 
     def remove(self) -> None:

@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
     paths = [tmp_path / f"x.{suffix}" for suffix in ("tflite", "safetensors", "json")]
     for path in paths:
         path.write_bytes(b"old")
-    with largest_file(100), pytest.raises(RunError, match="the training is kept, the same command goes on"):
+    with largest_file(100), pytest.raises(RunError, match="the training is kept, the same command resumes"):
         ship._write({paths[0]: b"new", paths[1]: b"n" * 1000, paths[2]: b"new"})
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert {path.read_bytes() for path in paths} == {b"old"}
