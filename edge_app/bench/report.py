@@ -267,5 +267,5 @@ def read(path: Path) -> Report:
 
 
 def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python's parser accepts but JSON does not allow."""
+    """Refuse NaN and Infinity: Python's parser accepts them, JSON does not."""
     raise ValueError(f"{name} is not a number")

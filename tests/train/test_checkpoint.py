@@ -58,7 +58,7 @@ def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
     """A save that cannot be written fails in one line; the one before is whole, and no half file is left."""
     checkpoint = Checkpoint(path, IDENTITY)
     checkpoint.save({"network": layer(1)}, {})
-    with largest_file(4000), pytest.raises(RunError, match="cannot save the training in .*epoch 1 is kept"):
+    with largest_file(4000), pytest.raises(RunError, match="cannot save the training to .*epoch 1 is kept"):
         checkpoint.save({"network": layer(2)}, {})
     found = layer(0)
     assert Checkpoint(path, IDENTITY).load({"network": found}) == 1
