@@ -3,7 +3,8 @@
     tools/bench_peers.py [--size 1280x720] [--model NAME ...]
 
 Three ways run the same network on the same frames: edge-app; MediaPipe Tasks' ImageClassifier; a bare interpreter
-after OpenCV's area average. They take turns, frame by frame, each on one thread. `make bench-peers` makes the environment.
+after OpenCV's area average. They take turns, frame by frame, each on one thread. `make bench-peers`
+makes the environment.
 
 MediaPipe takes uint8 or float32 tensors, so its network has a QUANTIZE operator in front and a DEQUANTIZE behind. It
 scales the whole frame to 32x32 bilinearly; the others average the centre square.

@@ -1,7 +1,7 @@
 """Write golden outputs into the cards of models: tools/golden_outputs.py MODEL.tflite ...
 
 `edge-app train` does this for a new model; this is for a card that holds XNNPACK's output only. Run it on
-ai-edge-litert. It changes nothing else on a card, and skips no check: a model that fails its self-test is refused.
+ai-edge-litert. A model that fails its self-test is refused; nothing else on a card changes.
 """
 
 from __future__ import annotations

@@ -84,5 +84,5 @@ def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
     if machine.governor not in (None, "performance"):
         found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
     if before.load > BUSY:
-        found.append(f"the machine was busy before the start (load {before.load:.1f}): with something else?")
+        found.append(f"the machine was busy before the start (load {before.load:.1f})")
     return found

@@ -80,7 +80,7 @@ def bench(settings: Bench, older: Report | None, progress: Progress) -> Report:
     _refuse_contradictions(settings)
     if max(settings.threads) > about.cores:
         threads, cores = counted(max(settings.threads), "thread"), counted(about.cores, "core")
-        log.warning("%s on %s: they wait for each other", threads, cores)
+        log.warning("%s on %s will wait for each other", threads, cores)
     models = {name: store.read(name, settings.labels) for name in settings.model}
     cases = list(_cases(settings, models))
     hashes = {name: model.sha256 for name, model in models.items()}
@@ -104,7 +104,7 @@ def _refuse_contradictions(settings: Bench) -> None:
     prepared = {"--pictures": settings.pictures, "--against-classic": settings.against_classic}
     for flag, is_given in prepared.items():
         if settings.source and is_given:
-            raise UsageError(f"{flag} is for frames that are prepared", "leave --source out")
+            raise UsageError(f"{flag} is for prepared frames", "leave --source out")
     for size in settings.size:
         if max(size.px) > MOST_PX:
             raise UsageError(f"--size {size} is too large", f"choose at most {MOST_PX} pixels a side")

@@ -39,7 +39,7 @@ def divide(whole: LabelledPictures) -> Split:
         if len(indices) < 2:
             raise DataError(
                 f"class {name!r} has {counted(len(indices), 'picture')}",
-                "one to learn from and one to check on are needed",
+                "add some: one to learn from and one to validate on are needed",
             )
     held_out = np.sort(np.concatenate([indices[: max(1, round(HELD_OUT * len(indices)))] for indices in of_class]))
     return Split(whole.at(np.setdiff1d(order, held_out)), whole.at(held_out))

@@ -155,7 +155,7 @@ def test_what_differs_besides_is_told(changed: dict[str, Any], said: str, tmp_pa
         ({"before": Moment(50.0, ("throttled",), (), 0.0)}, "the board was slowed down (throttled)"),
         (
             {"before": Moment(50.0, (), (), 2.0)},
-            "the machine was busy before the start (load 2.0): with something else?",
+            "the machine was busy before the start (load 2.0)",
         ),
         (
             {"machine": replace(PI, governor="ondemand")},
