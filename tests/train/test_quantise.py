@@ -61,7 +61,7 @@ def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exporte
 
 
 def test_filter_banks_of_one_shape_stay_apart() -> None:
-    """Channels-last weights, as training leaves them, are converted correctly: the converter once mixed up two banks."""
+    """Channels-last weights, as training leaves them, convert correctly: the converter once mixed up two banks."""
     torch.manual_seed(4)
     network = recipes.find("base").build(10, (32, 32)).to(memory_format=torch.channels_last)
     network.prepare(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())
