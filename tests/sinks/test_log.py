@@ -310,7 +310,7 @@ def test_a_torn_line_is_told_too(tmp_path: Path) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory; skip without the right to."""
+    """Mount a file system in memory; skip if not permitted."""
     disk = folder / "disk"
     disk.mkdir()
     mounted = subprocess.run(

@@ -1,6 +1,6 @@
 """One contract suite over every source, and over a toy source added as one file.
 
-Cameras that are not there are their fakes; a source that cannot be opened here skips with its reason.
+Fakes stand in for absent cameras; a source that cannot be opened here skips with its reason.
 """
 
 from __future__ import annotations

@@ -261,7 +261,7 @@ def test_a_wrong_password_is_told_without_repeating_it(http_camera: HttpCamera) 
     rest=st.sampled_from(["", "/", "/a@b", ":8554/x?y=1", "/?user=a&x=y@z"]),
 )
 def test_no_password_survives_masking(user: str, password: str, rest: str) -> None:
-    """However a URL with a password is malformed, neither masked address nor error contains the password's beginning."""
+    """However a URL with a password is malformed, neither masked address nor error shows the password's start."""
     url = f"rtsp://{user}:{password}@host{rest}"
     assert "Q7" not in _address.masked(url)
     try:
