@@ -1,4 +1,4 @@
-"""Requests and destinations for tests: what the record does not have itself is one of the settings in it."""
+"""Requests and destinations for tests; other keywords become settings inside them."""
 
 from __future__ import annotations
 

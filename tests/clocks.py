@@ -1,4 +1,4 @@
-"""A clock for tests: time passes when somebody waits for it, and never by itself."""
+"""A clock for tests: time passes only when something waits for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class FakeClock:
-    """Monotonic seconds that pass when somebody waits, or when a test says so.
+    """Monotonic seconds that pass when something waits, or when the test says so.
 
     Args:
         now_s: where it begins.
@@ -31,7 +31,7 @@ class FakeClock:
 
 
 class ClocksStop(threading.Event):
-    """The end of a run, waited for on a clock instead of in real seconds.
+    """A stop event whose waits take fake seconds instead of real ones.
 
     Args:
         clock: goes on by what is waited for.

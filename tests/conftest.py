@@ -1,4 +1,4 @@
-"""What several tests need: where CIFAR-10 and the models are."""
+"""Fixtures for several tests: where CIFAR-10 and the models are."""
 
 from __future__ import annotations
 

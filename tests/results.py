@@ -33,7 +33,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
-    """Return an environment without display and without the settings of whoever runs the tests."""
+    """Return an environment without a display and without the user's settings."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("EDGE_APP_", "XDG_", "DISPLAY"))}
     kept.pop("WAYLAND_DISPLAY", None)
     return kept | {"HOME": str(folder)} | variables

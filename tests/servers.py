@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One path, one way of doing it."""
+    """Each path serves MJPEG in a different way."""
 
     server: _Server
 

@@ -45,7 +45,7 @@ class Listed(Closeable):
             yield item
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 class Kept:
@@ -60,7 +60,7 @@ class Kept:
         self.got.append((result, picture))
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 class Failing(Kept):

@@ -1,10 +1,10 @@
-"""Measure every figure of docs/performance.md, each beside its yardstick in the same run.
+"""Measure every figure of docs/performance.md, each with its yardstick in the same run.
 
     make bench-figures ARGS="[NAME ...] [--repetitions 3] [--data ../shared/cifar10]"
 
-NAME chooses among the figures; without one all are measured, which takes a quarter of an hour. The frames are
-photographs that scikit-image and scikit-learn bring, laid side by side unscaled: enlarged ones would be too easy to
-decode. MediaPipe is measured by `make bench-peers`.
+NAME selects figures; without one all are measured, which takes a quarter of an hour. The frames are photographs from
+scikit-image and scikit-learn, tiled without scaling: enlarged ones would be too easy to decode. `make bench-peers`
+measures MediaPipe.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from edge_app.system.v4l2 import Device, Mode
 from tools.figures_common import BASE, NANO, Figure, Nowhere, Plan, at_most, ratios, reel
 from tools.figures_of_programs import live, start_and_memory, window
 
-ROUNDS, FRAMES = 7, 120  # of a repetition: so many turns of so many frames
+ROUNDS, FRAMES = 7, 120  # turns of a repetition, frames of a turn
 
 
 @cache
@@ -47,12 +47,12 @@ def loaded(name: str) -> Classifier:
 
 
 def run_to_the_end(source: Source, recogniser: Recogniser, limits: Limits = Limits()) -> None:
-    """Send what a source delivers through the pipeline and keep nothing."""
+    """Send a source's frames through the pipeline and discard the results."""
     pipeline.tally(pipeline.run(source, recogniser, [Nowhere()], limits, Control()))
 
 
 def pipeline_cpu_ms(size_px: tuple[int, int], kind: FrameKind, model: str = NANO) -> float:
-    """Return the processor time our pipeline takes for a frame."""
+    """Return the pipeline's processor time a frame."""
     for count in (frames.COUNT, FRAMES):  # the first round warms up
         begun_s = time.process_time()
         decision = Decision(loaded(model).labels, Rules())
@@ -62,12 +62,12 @@ def pipeline_cpu_ms(size_px: tuple[int, int], kind: FrameKind, model: str = NANO
 
 
 def classic_cpu_ms(size_px: tuple[int, int], kind: FrameKind, model: str = NANO) -> float:
-    """Return what the classic loop takes."""
+    """Return the classic loop's processor time a frame."""
     return cost(Classic(store.read(model), "auto", kind).label, reel(size_px, kind), FRAMES).cpu_ms
 
 
 def medians_of_turns(*ways: Callable[[], float]) -> list[float]:
-    """Measure each way again and again, in turns, so that what else the machine does strikes all alike."""
+    """Return the median of each way; they take turns, so that disturbances on the machine affect all alike."""
     rounds = [[way() for way in ways] for _ in range(ROUNDS)]
     return [statistics.median(each) for each in zip(*rounds, strict=True)]
 
@@ -75,7 +75,7 @@ def medians_of_turns(*ways: Callable[[], float]) -> list[float]:
 def against_classic(
     size_px: tuple[int, int], kind: FrameKind, limit: float, classic_px: tuple[int, int] | None = None, of: str = ""
 ) -> Callable[[Plan], Iterator[Figure]]:
-    """Return the figure: CPU time of a frame beside the classic loop's."""
+    """Return a function that measures the CPU time a frame, compared with the classic loop's."""
 
     def figure(plan: Plan) -> Iterator[Figure]:
         there_px = classic_px or size_px
@@ -86,38 +86,38 @@ def against_classic(
         pairs = [medians_of_turns(*ways) for _ in range(plan.repetitions)]
         ours, classic = zip(*pairs, strict=True)
         here, there = (f"{width}x{height}" for width, height in (size_px, there_px))
-        what = f"{of}CPU of a frame, {here} {kind}, beside the classic loop at {there}"
-        detail = f"{statistics.median(ours):.2f} ms beside {statistics.median(classic):.2f} ms"
+        what = f"{of}CPU of a frame, {here} {kind}, compared with the classic loop at {there}"
+        detail = f"{statistics.median(ours):.2f} ms against {statistics.median(classic):.2f} ms"
         yield Figure(what, f"<= {limit} x", ratios(ours, classic), at_most(limit), detail)
 
     return figure
 
 
 def beside_entropy(plan: Plan) -> Iterator[Figure]:
-    """Beside the entropy decoding, which no loop can avoid."""
+    """Compare with entropy decoding alone, which no loop can avoid."""
     size_px = (1280, 720)
     shown = reel(size_px)
     ways = partial(pipeline_cpu_ms, size_px, "jpeg"), lambda: cost(entropy, shown, FRAMES).cpu_ms
     pairs = [medians_of_turns(*ways) for _ in range(plan.repetitions)]
     ours, least = zip(*pairs, strict=True)
     yield Figure(
-        "the same at 1280x720 beside its entropy decoding alone",
+        "the same at 1280x720, compared with its entropy decoding alone",
         "<= 1.35 x",
         ratios(ours, least),
         at_most(1.35),
-        f"{statistics.median(ours):.2f} ms beside {statistics.median(least):.2f} ms",
+        f"{statistics.median(ours):.2f} ms against {statistics.median(least):.2f} ms",
     )
 
 
 def smallest_mode(plan: Plan) -> Iterator[Figure]:
-    """Choose the mode as the shipped defaults do, of a camera that lists both formats and of one with JPEG alone."""
+    """Measure in the mode that the defaults choose, for a camera with JPEG and YUYV and for one with JPEG only."""
     sizes = ((320, 240), (640, 480), (800, 600), (1280, 720))
     for formats in (("MJPG", "YUYV"), ("MJPG",)):
         modes = tuple(Mode(fourcc, *size) for fourcc in formats for size in sizes)
         needed = preprocess.min_side_px(loaded(NANO).shape)
         mode = webcam.choose_mode(Device("/dev/video0", "", modes), Request(min_side_px=needed))
         if mode is None:
-            raise SystemExit("the shipped defaults choose no mode of a usual camera")
+            raise SystemExit("the defaults choose no mode of a usual camera")
         size_px, kind = (mode.width_px, mode.height_px), KINDS[mode.fourcc]
         yield from against_classic(size_px, kind, 0.30, (640, 480), f"camera with {' and '.join(formats)}: ")(plan)
 
@@ -126,7 +126,7 @@ KINDS: dict[str, FrameKind] = {"MJPG": "jpeg", "YUYV": "yuyv"}
 
 
 def difference_of_yuyv(plan: Plan) -> Iterator[Figure]:
-    """Compare with the area average of every pixel."""
+    """Compare patches of YUYV frames with the area average over all pixels."""
     shown = reel((640, 480), "yuyv")
     found = []
     for index in range(len(shown.raw)):
@@ -138,25 +138,25 @@ def difference_of_yuyv(plan: Plan) -> Iterator[Figure]:
 
 
 class ReelCamera(Camera):
-    """A camera that delivers the pictures of a reel at its own pace."""
+    """A camera that delivers the pictures of a reel at a fixed rate."""
 
     def __init__(self, shown: Reel, fps: float) -> None:
         self._reel, self._fps, self._index, self._begun_s = shown, fps, 0, 0.0
 
     def open(self) -> str:
-        """Begin."""
+        """Start the clock of the camera."""
         self._begun_s = time.monotonic()
         return "reel"
 
     def skip(self) -> int:
-        """Wait for the next picture's moment."""
+        """Wait until the next picture is due."""
         self._index += 1
         due_s = self._begun_s + self._index / self._fps
         time.sleep(max(0.0, due_s - time.monotonic()))
         return 0
 
     def read(self) -> Capture | None:
-        """Wait, and deliver."""
+        """Wait until the next picture is due and return it."""
         self.skip()
         return Capture(self._reel.picture(self._index), time.monotonic())
 
@@ -165,7 +165,7 @@ class ReelCamera(Camera):
 
 
 def low_rate(plan: Plan) -> Iterator[Figure]:
-    """Classify five frames a second of a camera with thirty."""
+    """Measure --rate 5 with a camera of 30 frames/s."""
 
     def cpu_s(rate_hz: float | None) -> float:
         with LiveSource(ReelCamera(reel((640, 480)), 30.0), Request(CameraOptions(rate=rate_hz))) as source:
@@ -177,13 +177,13 @@ def low_rate(plan: Plan) -> Iterator[Figure]:
 
     pairs = [(cpu_s(5.0), cpu_s(None)) for _ in range(plan.repetitions)]
     slow, fast = zip(*pairs, strict=True)
-    detail = f"{statistics.median(slow) * 10:.1f} % beside {statistics.median(fast) * 10:.1f} % of a core"
-    what = "CPU with --rate 5, camera of 30 frames/s, beside without"
+    detail = f"{statistics.median(slow) * 10:.1f} % against {statistics.median(fast) * 10:.1f} % of a core"
+    what = "CPU with --rate 5, camera of 30 frames/s, compared with no --rate"
     yield Figure(what, "<= 0.30 x", ratios(slow, fast), at_most(0.30), detail)
 
 
 def classifier_call(plan: Plan) -> Iterator[Figure]:
-    """Time the call from patch to scores beside the bare invoke, in turns."""
+    """Time the call from patch to probabilities and the bare invoke, in turns."""
     patch = classifier.golden_patch((32, 32))
     for name in (NANO, BASE):
         ours, bare = loaded(name), inference.interpreter(store.read(name).content)
@@ -199,9 +199,9 @@ def classifier_call(plan: Plan) -> Iterator[Figure]:
 
 
 def in_turns(ways: dict[str, Callable[[], object]], count: int) -> dict[str, float]:
-    """Return the median duration of each, seconds; they take turns."""
+    """Return the median duration of each way, seconds; they take turns."""
     taken_s: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(-count // 10, count):
+    for number in range(-count // 10, count):  # negative ones warm up
         for name, way in ways.items():
             begun_s = time.perf_counter()
             way()
@@ -211,7 +211,7 @@ def in_turns(ways: dict[str, Callable[[], object]], count: int) -> dict[str, flo
 
 
 def loop_overhead(plan: Plan) -> Iterator[Figure]:
-    """Take what the pipeline needs for a frame, less what decode, shrink and invoke need by themselves."""
+    """Measure the pipeline's time a frame, less that of decode, shrink and invoke alone."""
     shown, decision = reel((640, 480)), Decision(loaded(NANO).labels, Rules())
     bare = inference.interpreter(store.read(NANO).content)
     box, needed = preprocess.center_box((640, 480), (32, 32)), preprocess.min_side_px((32, 32))
@@ -232,13 +232,13 @@ def loop_overhead(plan: Plan) -> Iterator[Figure]:
 
 
 def accuracy(plan: Plan) -> Iterator[Figure]:
-    """Classify the test pictures as camera frames, decoded as far as needed and in full."""
+    """Classify the test pictures as camera frames, decoded at the size needed and in full."""
     data = dataset.find(plan.data).read("test", (32, 32))
     for name in (NANO, BASE):
         fast = measure.camera_path(loaded(name), data)
         full = measure.camera_path_full(loaded(name), data)
         points = 100 * abs(fast.correct - full.correct) / fast.total
-        detail = f"{fast.correct} beside {full.correct} of {fast.total}"
+        detail = f"{fast.correct} against {full.correct} of {fast.total}"
         what = f"{name}: accuracy of the fast path, points from the full one"
         yield Figure(what, "<= 0.2", [points], at_most(0.2), detail)
 
@@ -265,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--data", type=Path, help="for 'accuracy', as for 'edge-app evaluate'")
+    parser.add_argument("--data", type=Path, help="data set for 'accuracy', as for 'edge-app evaluate'")
     options = parser.parse_args()
     if unknown := set(options.names) - set(FIGURES):
         parser.error(f"no figure is called {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")

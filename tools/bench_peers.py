@@ -1,12 +1,13 @@
-"""Measure the way from decoded frame to label beside peers, in one run.
+"""Measure the time from decoded frame to label, compared with peers, in one run.
 
     tools/bench_peers.py [--size 1280x720] [--model NAME ...]
 
-The same frames and the same network: edge-app; MediaPipe Tasks' ImageClassifier; a bare interpreter behind OpenCV's
-area average. They take turns, frame by frame, on one thread each. `make bench-peers` makes an environment for it.
+Three ways run the same network on the same frames: edge-app; MediaPipe Tasks' ImageClassifier; a bare interpreter
+after OpenCV's area average. They take turns, frame by frame, each on one thread. `make bench-peers`
+makes the environment.
 
-MediaPipe takes uint8 or float32 tensors, so it gets the network with a QUANTIZE operator before and a DEQUANTIZE behind
-it; it samples the whole frame bilinearly down to 32x32, the others average the middle square.
+MediaPipe takes uint8 or float32 tensors, so its network has a QUANTIZE operator in front and a DEQUANTIZE behind. It
+scales the whole frame to 32x32 bilinearly; the others average the centre square.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def with_common_types(content: bytes) -> bytes:
     """Return an int8 model with a uint8 input of the same scale (zero-point + 128) and a float32 output."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
     for buffer in model.buffers:
-        if buffer.offset:  # what lies behind the flatbuffer moves into it
+        if buffer.offset:  # data behind the flatbuffer must move into it
             data = content[buffer.offset : buffer.offset + buffer.size]
             buffer.data, buffer.offset, buffer.size = np.frombuffer(data, np.uint8), 0, 0
     graph = model.subgraphs[0]
@@ -81,7 +82,7 @@ def _operator(model: Any, code: int, source: int, target: int) -> Any:
 
 
 def edge_app(name: str) -> Callable[[Any], str | None]:
-    """Return our way from frame to the label of this frame."""
+    """Return edge-app's function from frame to label, without smoothing over time."""
     model = classifier.load(ModelOptions(model=name))
     decision = Decision(model.labels, Rules(smoothing_s=0))
 
@@ -93,7 +94,7 @@ def edge_app(name: str) -> Callable[[Any], str | None]:
 
 
 def media_pipe(name: str) -> Callable[[Any], str | None]:
-    """Return MediaPipe's."""
+    """Return MediaPipe's function from frame to label."""
     model = store.read(name)
     options = vision.ImageClassifierOptions(
         base_options=tasks.BaseOptions(model_asset_buffer=with_common_types(model.content)), max_results=1
@@ -108,7 +109,7 @@ def media_pipe(name: str) -> Callable[[Any], str | None]:
 
 
 def bare(name: str) -> Callable[[Any], str | None]:
-    """Return what a script does: crop, cv2.resize with INTER_AREA, set_tensor, invoke."""
+    """Return a script's function from frame to label: crop, cv2.resize with INTER_AREA, set_tensor, invoke."""
     model = store.read(name)
     module = runtime.import_runtime("auto")[1]
     interpreter = runtime.load_interpreter(module, model, ModelOptions())
@@ -129,7 +130,7 @@ def bare(name: str) -> Callable[[Any], str | None]:
 
 
 def measure(ways: dict[str, Callable[[Any], str | None]], pictures: list[Any], count: int) -> dict[str, float]:
-    """Return the median time of each, milliseconds; they take turns frame by frame."""
+    """Return the median time of each way, milliseconds; they take turns frame by frame."""
     taken_ms: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-WARM_UP, count):
         pixels = pictures[number % len(pictures)]

@@ -1,4 +1,4 @@
-"""Print docs/commands.md: the help of every command, as the command itself prints it."""
+"""Print docs/commands.md: the --help of every command."""
 
 from __future__ import annotations
 

@@ -1,22 +1,22 @@
 #!/bin/sh
-# Make (or bring up to date) a virtual environment with edge-app in it: tools/environment.sh FOLDER [EXTRA ...]
-# Says the exact apt line when the operating system lacks something. Settings: PYTHON (default python3), OPENCV
-# (desktop or headless; default: desktop where libGL or a display is).
+# Make or update a virtual environment with edge-app: tools/environment.sh FOLDER [EXTRA ...]
+# Prints the apt command for whatever the operating system lacks. Variables: PYTHON (default python3), OPENCV
+# (desktop or headless; default: desktop if there is libGL or a display).
 set -eu
-PATH=$PATH:/sbin:/usr/sbin # ldconfig, on Debian for ordinary users too
+PATH=$PATH:/sbin:/usr/sbin # for ldconfig, which Debian keeps off ordinary users' PATH
 folder=$1; shift
 python=${PYTHON:-python3}
 say() { printf 'edge-app: %s\n' "$*" >&2; }
 refuse() { say "$*"; exit 3; }
-# -I throughout: modules in the current folder, on PYTHONPATH or installed by the user alone must not be imported.
+# -I throughout: modules in the current folder, on PYTHONPATH or in the user's site must not be imported.
 
 "$python" -I -c '' 2>/dev/null || refuse "no working $python; run: sudo apt install python3 python3-venv"
 "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   refuse "$("$python" --version) is too old, 3.11 is needed; name a newer one: make PYTHON=python3.12 ..."
 "$python" -I -c 'import venv, ensurepip; ensurepip.version()' 2>/dev/null >&2 || refuse "Python cannot make environments; run: sudo apt install python3-venv"
 
-# A Raspberry Pi's picamera2 comes from apt and was built against apt's numpy: there the environment sees the
-# system's packages, and OpenCV comes from apt too (pip's wants a newer numpy, which breaks picamera2).
+# On a Raspberry Pi picamera2 comes from apt, built against apt's numpy. There the environment sees the system's
+# packages, and OpenCV comes from apt too: pip's needs a newer numpy, which breaks picamera2.
 has_picamera2=$("$python" -I -c 'import importlib.util as u; print("yes" if u.find_spec("picamera2") else "no")')
 if [ "$has_picamera2" = yes ]; then
   sees_system=--system-site-packages opencv=
@@ -35,7 +35,7 @@ if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
 say "installing into $folder (once; some minutes on a Raspberry Pi)"
 [ -x "$folder/bin/python" ] || "$python" -I -m venv $sees_system "$folder"
 install() { "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"; }
-# PyTorch first and by its number: left to choose, pip takes a build for GPUs, gigabytes larger.
+# PyTorch first, by version: left to choose, pip takes a build for GPUs, gigabytes larger.
 case ",$extras," in *,train,*) install torch==2.13.0 ;; esac
 install -e ".${extras:+[$extras]}"
 

@@ -1,6 +1,6 @@
-"""Execute a notebook from top to bottom and report the time of each cell: tools/execute_notebook.py FILE [--save].
+"""Execute a notebook and print the time of each cell: tools/execute_notebook.py FILE [--save].
 
-With --save the outputs are kept in the file, except those of cells tagged "pictures": they show CIFAR-10.
+--save writes the outputs to the file, except those of cells tagged "pictures", which show CIFAR-10.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from nbclient.exceptions import CellExecutionError
 
 
 def main() -> None:
-    """Execute; exit with 1 when a cell fails."""
+    """Execute the notebook; exit with 1 if a cell fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebook", type=Path)
-    parser.add_argument("--save", action="store_true", help="keep the outputs that show no pictures")
+    parser.add_argument("--save", action="store_true", help="save the outputs that show no pictures")
     options = parser.parse_args()
     notebook = nbformat.read(options.notebook, as_version=4)
     begun_s = last_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""What all figures share: how often to measure, a line of the table, the frames."""
+"""Shared by all figures: the plan, a row of the table, the frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_app.settings.choices import FrameKind
 from tools.photographs import photographs
 
 NANO, BASE = "cifar10-nano", "cifar10-base"
-TILE_PX = (320, 240)  # every photograph is at least as large
+TILE_PX = (320, 240)  # every photograph is at least this large
 SEED = 1
 
 
@@ -35,11 +35,11 @@ class Figure:
     """One line of the table.
 
     Attributes:
-        what: is measured.
-        bound: that it has to keep, in words.
-        values: of the repetitions.
-        keeps: whether a value keeps the bound.
-        detail: what else there is to know.
+        what: name of the figure.
+        bound: its bound, in words.
+        values: one value a repetition.
+        keeps: returns whether a value is within the bound.
+        detail: absolute values behind a ratio, or other remarks.
     """
 
     what: str
@@ -56,13 +56,13 @@ class Figure:
 
 
 def at_most(limit: float) -> Callable[[float], bool]:
-    """Return a test."""
+    """Return a function that tests for an upper bound."""
     return lambda value: value <= limit
 
 
 @cache
 def reel(size_px: tuple[int, int], kind: FrameKind = "jpeg") -> Reel:
-    """Lay photographs side by side until a frame is full; below 640x480 shrink such a frame, as a camera does."""
+    """Return frames tiled with photographs; below 640x480, shrink frames of that size, as a camera does."""
     if size_px[0] < DEFAULT_SIZE_PX[0]:
         full = [picture.rgb() for picture in map(reel(DEFAULT_SIZE_PX, "rgb").picture, range(frames.COUNT))]
         return frames.of_pictures("photographs", [preprocess.shrink(pixels, size_px) for pixels in full], kind, size_px)
@@ -81,17 +81,17 @@ def reel(size_px: tuple[int, int], kind: FrameKind = "jpeg") -> Reel:
 
 
 def ratios(ours: tuple[float, ...] | list[float], others: tuple[float, ...] | list[float]) -> list[float]:
-    """Divide one by one."""
+    """Return ours divided by others, pair by pair."""
     return [mine / other for mine, other in zip(ours, others, strict=True)]
 
 
 class Nowhere:
-    """A sink that takes everything and does nothing."""
+    """A sink that discards all results."""
 
     name, wants_picture = "nowhere", False
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Take a result."""
+        """Discard the result."""
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there is nothing to release."""

@@ -1,4 +1,4 @@
-"""Figures of the whole program: its start, its memory, a camera's pace, the window."""
+"""Figures of the whole program: start, memory, frames dropped, the preview window."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edge_app.model import classifier, store
 from edge_app.pictures.opencv import cv2
 from tools.figures_common import BASE, Figure, Plan, at_most, ratios, reel
 
-EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the program as it is installed
+EDGE_APP = str(Path(sys.executable).with_name("edge-app"))  # the installed program
 
 
 SCRIPT = """
@@ -45,12 +45,12 @@ for _ in range(int(sys.argv[3])):
 
 
 def start_and_memory(plan: Plan) -> Iterator[Figure]:
-    """Run on a video, beside a script that imports the same libraries and does the same by hand."""
+    """Compare a run on a video with a script that uses the same libraries by hand."""
     with tempfile.TemporaryDirectory() as scratch:
         video = str(Path(scratch, "video.mp4"))
         write_video(video, (640, 480), 90)
         model = str(store.read(BASE).path)
-        compileall.compile_dir(Path(classifier.__file__).parents[1], quiet=1)  # as pip does when it installs
+        compileall.compile_dir(Path(classifier.__file__).parents[1], quiet=1)  # as pip does on installation
         ours = [EDGE_APP, "run", "--source", video, "--preview", "none", "--log", "-"]
         script = [sys.executable, "-I", "-c", SCRIPT, video, model]
         starts, peaks = [], []
@@ -61,9 +61,9 @@ def start_and_memory(plan: Plan) -> Iterator[Figure]:
             peaks.append([each.peak_mb for each in longer])
     for what, pairs, unit in (("time to first label", starts, "s"), ("peak memory", peaks, "MiB")):
         mine, others = zip(*pairs, strict=True)
-        detail = f"{statistics.median(mine):.3g} {unit} beside {statistics.median(others):.3g} {unit}"
+        detail = f"{statistics.median(mine):.3g} {unit} against {statistics.median(others):.3g} {unit}"
         yield Figure(
-            f"{what} of a video, beside a script of the same libraries",
+            f"{what} of a video, compared with a script of the same libraries",
             "<= 1.3 x",
             ratios(mine, others),
             at_most(1.3),
@@ -72,7 +72,7 @@ def start_and_memory(plan: Plan) -> Iterator[Figure]:
 
 
 def write_video(path: str, size_px: tuple[int, int], count: int) -> None:
-    """Encode the photographs as MPEG-4."""
+    """Write frames of photographs as an MPEG-4 video."""
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 30.0, size_px)
     shown = reel(size_px, "rgb")
     for index in range(count):
@@ -86,7 +86,7 @@ def run_logged(*words: str, environment: dict[str, str] | None = None) -> list[d
         log = Path(scratch, "log.jsonl")
         command = [EDGE_APP, "run", "--log", str(log), *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        if "no preview" in done.stderr:  # a run goes on without; what is measured here may not
+        if "no preview" in done.stderr:  # edge-app would run on without its window; this figure needs it
             raise SystemExit(done.stderr)
         return [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -95,7 +95,7 @@ CAMERA = ("--source", "synthetic:jpeg", "--model", BASE)
 
 
 def live(plan: Plan) -> Iterator[Figure]:
-    """Let the synthetic camera, which draws and encodes in the same process, run for a minute at each rate."""
+    """Run the synthetic camera, which draws and encodes in the same process, for a minute at each rate."""
     for fps in (30, 60, 120):
         lines = run_logged(*CAMERA, "--fps", str(fps), "--preview", "none", "--duration", "60")
         dropped, seen = lines[-1]["dropped"], len(lines)
@@ -113,7 +113,7 @@ def live(plan: Plan) -> Iterator[Figure]:
 
 
 def window(plan: Plan) -> Iterator[Figure]:
-    """Classify with and without a window on a display that is only memory."""
+    """Compare the rate with a preview window, on a virtual display, with the rate without one."""
     if not shutil.which("Xvfb"):
         raise SystemExit("the figure 'window' needs Xvfb; run: sudo apt install xvfb")
     words = (*CAMERA, "--fps", "30", "--duration", "20")
@@ -122,12 +122,12 @@ def window(plan: Plan) -> Iterator[Figure]:
         for _ in range(plan.repetitions):
             shown = len(run_logged(*words, environment={**os.environ, "DISPLAY": name}))
             values.append(shown / len(run_logged(*words, "--preview", "none")))
-    yield Figure("classifications with a window, beside without", ">= 0.95 x", values, lambda value: value >= 0.95)
+    yield Figure("classifications with a window, compared with none", ">= 0.95 x", values, lambda value: value >= 0.95)
 
 
 @contextmanager
 def display() -> Iterator[str]:
-    """Start an X server."""
+    """Run an X server and yield its DISPLAY; it chooses a free number."""
     told, tell = os.pipe()
     command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[tell], stderr=subprocess.DEVNULL) as server:

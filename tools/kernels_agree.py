@@ -1,9 +1,9 @@
-"""How far XNNPACK and plain kernels agree: tools/kernels_agree.py --data CIFAR10 [--other PYTHON] [MODEL ...].
+"""Compare XNNPACK with plain kernels: tools/kernels_agree.py --data CIFAR10 [--other PYTHON] [MODEL ...].
 
-Run it on ai-edge-litert. It classifies some of CIFAR-10's training pictures that are held out from training, with
-XNNPACK and on plain kernels, and again in the environment of PYTHON, which may have tflite-runtime. It prints how each
-compares with XNNPACK here: the picture's top label; what is named of a single picture by the card's temperature and
-threshold, "unknown" being one answer; and raw outputs, in quantisation steps.
+Run it on ai-edge-litert. It classifies validation pictures of CIFAR-10 with XNNPACK, with plain kernels, and in the
+environment of PYTHON, which may have tflite-runtime. For the last two it prints how often they agree with XNNPACK here
+on the top label and on the verdict (with the card's temperature and threshold, without smoothing; "unknown" is a
+verdict), and how far the raw outputs differ, in quantisation steps.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one model says of all pictures.
+    """Outputs of one model for all pictures.
 
     Attributes:
         steps: (pictures, classes) raw outputs.
-        verdicts: (pictures,) the label named, or "unknown".
+        verdicts: (pictures,) label or "unknown".
     """
 
     steps: np.ndarray[Any, np.dtype[np.int64]]
@@ -56,7 +56,7 @@ def ask(model: Classifier, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Ans
 
 
 def ask_there(python: str, options: argparse.Namespace, folder: Path) -> dict[str, Answers]:
-    """Classify the same pictures in another environment; return its answers by model."""
+    """Classify the same pictures in another environment and return its answers by model."""
     words = ["--data", str(options.data), "--pictures", str(options.pictures), "--write", str(folder / "there.npz")]
     subprocess.run([python, __file__, *words, *options.models], check=True)
     with np.load(folder / "there.npz") as there:
@@ -64,7 +64,7 @@ def ask_there(python: str, options: argparse.Namespace, folder: Path) -> dict[st
 
 
 def row(name: str, kernels: str, ours: Answers, theirs: Answers) -> str:
-    """Return one line of the table."""
+    """Return one row of the table."""
     apart = np.abs(ours.steps - theirs.steps)
     label = int((ours.steps.argmax(1) == theirs.steps.argmax(1)).sum())
     verdict, count = int((ours.verdicts == theirs.verdicts).sum()), len(apart)
@@ -83,7 +83,7 @@ def compare(options: argparse.Namespace, pictures: np.ndarray[Any, np.dtype[np.u
     for name in options.models:
         xnnpack = classifier.load(ModelOptions(model=name))
         if xnnpack.delegation is None or xnnpack.delegation.delegated == 0:
-            sys.exit(f"XNNPACK runs nothing of {name} on {xnnpack.runtime}; run this on ai-edge-litert")
+            sys.exit(f"XNNPACK runs no part of {name} on {xnnpack.runtime}; run this on ai-edge-litert")
         ours = ask(xnnpack, pictures)
         plain = ask(classifier.load(ModelOptions(model=name, delegate="none")), pictures)
         print(row(name, "`--delegate none`", ours, plain))
@@ -96,13 +96,13 @@ def compare(options: argparse.Namespace, pictures: np.ndarray[Any, np.dtype[np.u
 
 
 def main() -> None:
-    """Compare, or write what another environment compares."""
+    """Compare, or write the answers for another environment to compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=store.shipped(), help="shipped models; all by default")
     parser.add_argument("--data", type=Path, required=True, help="CIFAR-10's folder or archive")
     parser.add_argument("--pictures", type=int, default=1000)
-    parser.add_argument("--other", metavar="PYTHON", help="of another environment with edge-app")
-    parser.add_argument("--write", type=Path, help="write this environment's answers to a file; prints nothing")
+    parser.add_argument("--other", metavar="PYTHON", help="Python of another environment with edge-app")
+    parser.add_argument("--write", type=Path, help="write this environment's answers to a file and print nothing")
     options = parser.parse_args()
     pictures = data.divide(cifar10.read_train(options.data)).validation.pictures[: options.pictures]
     if options.write is None:

@@ -1,6 +1,6 @@
-"""Latency of models beside references, in one run: tools/latency_beside.py MODEL ... --beside REFERENCE.tflite ...
+"""Compare latencies of models in one run: tools/latency_beside.py MODEL ... --beside REFERENCE.tflite ...
 
-Prints the median of one inference (one thread) for each, and its ratio to each reference, three times.
+Prints the median latency of each on one thread and its ratio to each reference, three times.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", help="name of a shipped model, or a .tflite file")
-    parser.add_argument("--beside", nargs="+", type=Path, default=[], help="reference .tflite files")
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], help=".tflite files to compare with")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=100, help="of a hundred inferences of each, taking turns")
+    parser.add_argument("--rounds", type=int, default=100, help="turns of a hundred inferences for each model")
     options = parser.parse_args()
     files = {name: store.find(name) for name in options.models} | {path.name: path for path in options.beside}
     for repetition in range(options.repetitions):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make an environment with edge-app beside MediaPipe, for tools/bench_peers.py. OpenCV is the one MediaPipe asks for.
+# Make an environment with edge-app and MediaPipe for tools/bench_peers.py. MediaPipe brings its own OpenCV.
 set -eu
 folder=$1
 stamp="$folder/.installed"

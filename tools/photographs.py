@@ -1,4 +1,4 @@
-"""The photographs that scikit-image and scikit-learn ship with: what tests and figures are measured on."""
+"""The photographs in scikit-image and scikit-learn, for tests and figures."""
 
 from __future__ import annotations
 

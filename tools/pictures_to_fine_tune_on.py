@@ -1,8 +1,8 @@
 """Write labelled pictures to fine-tune on: tools/pictures_to_fine_tune_on.py FOLDER --data CIFAR10 [--train 50].
 
-They are those of CIFAR-10's training pictures that are held out from training, as a camera would show them that sees
-grey and hangs upside down: known things in a world that no shipped model has been trained on. FOLDER/train/LABEL/*.png
-has so many of each label, FOLDER/test/LABEL/*.png the rest of the 250. They belong in no commit.
+They are CIFAR-10's validation pictures, turned grey and upside down: known objects as no shipped model has been trained
+to see them. FOLDER/train/LABEL/*.png gets --train pictures of each label, FOLDER/test/LABEL/*.png the rest of the 250.
+Do not commit them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_app.train import data
 
 
 def main() -> None:
-    """Write them."""
+    """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="CIFAR-10's folder or archive")

@@ -15,10 +15,10 @@ TABLE = re.compile(r"^\| field \|.*?\n(?!\|)", re.MULTILINE | re.DOTALL)
 
 
 def with_table(page: str) -> str:
-    """Return a page with its table of fields as it is now.
+    """Return a page with an up-to-date table of fields.
 
     Raises:
-        ValueError: there is no such table, or more than one.
+        ValueError: the page has no such table, or several.
     """
     changed, count = TABLE.subn(lambda _: fields.table(), page)
     if count != 1:
@@ -27,7 +27,7 @@ def with_table(page: str) -> str:
 
 
 def main() -> None:
-    """Write what has changed, or say that it has."""
+    """Write files that are out of date, or fail if there are any."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
     is_checking = parser.parse_args().check
@@ -36,7 +36,7 @@ def main() -> None:
         if path.read_text("utf-8") == content:
             continue
         if is_checking:
-            sys.exit(f"{path} is not what edge_app/sinks/log/fields.py says")
+            sys.exit(f"{path} does not match edge_app/sinks/log/fields.py")
         files.write(path, content)
 
 

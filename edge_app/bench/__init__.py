@@ -1,1 +1,1 @@
-"""What a frame costs: `edge-app bench`. Prepared frames go through the pipeline itself, stage by stage."""
+"""Measures what a frame costs, stage by stage, by sending prepared frames through the pipeline: `edge-app bench`."""

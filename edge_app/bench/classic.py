@@ -1,4 +1,4 @@
-"""Yardsticks, on the same frames in the same run: the classic loop, and the entropy decoding that no loop can avoid."""
+"""Yardsticks, measured on the same frames in the same run: the classic loop, and JPEG's entropy decoding alone."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WARM_UP = 20  # frames
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a loop takes for a frame.
+    """What a loop costs.
 
     Attributes:
-        cpu_ms: processor time, in the mean.
-        wall_ms: time, (frames,).
+        cpu_ms: processor time a frame, on average.
+        wall_ms: (frames,) wall time of each frame.
     """
 
     cpu_ms: float
@@ -34,12 +34,12 @@ class Cost:
 
 
 class Classic:
-    """The loop that most scripts are: decode all of it, crop, shrink, quantise, invoke. Well written; one thread.
+    """The loop of most scripts, well written, on one thread: decode in full, crop, shrink, quantise, invoke.
 
     Args:
-        model: what classifies, the same as beside it.
-        runtime: the same package as beside it.
-        kind: what the camera delivers.
+        model: model, the same as in the pipeline.
+        runtime: runtime, the same as in the pipeline.
+        kind: format of the camera's frames.
     """
 
     def __init__(self, model: Model, runtime: RuntimeName, kind: FrameKind) -> None:
@@ -82,12 +82,12 @@ _DECODERS: dict[FrameKind, Callable[[npt.NDArray[np.uint8]], Any]] = {
 
 
 def entropy(jpeg: npt.NDArray[np.uint8]) -> None:
-    """Decode one frame to an eighth of its sides: the entropy decoding, and little else."""
+    """Decode one frame at an eighth of its size: entropy decoding and little else, the least any loop must do."""
     cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_8)
 
 
 def cost(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel, count: int) -> Cost:
-    """Return what doing something with so many frames takes, after some that do not count."""
+    """Return what `do` costs for a number of frames, after a warm-up."""
     for raw in reel.raw[:WARM_UP]:
         do(raw)
     taken_ms = np.empty(count)

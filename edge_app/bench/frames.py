@@ -1,4 +1,4 @@
-"""What is measured on: pictures made beforehand, so that a camera's pace and a drawing's cost stay outside."""
+"""The frames to measure on, prepared so that neither a camera's pace nor the cost of drawing is measured."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from edge_app.sources.synthetic.film import Film
 from edge_app.system.wording import counted
 
 COUNT = 60
-QUALITY = 80  # of usual webcams
-GRAIN = 4.0  # grey levels; a drawing has flat areas that no sensor shows, and its JPEG would be too cheap to decode
+QUALITY = 80  # JPEG quality of common webcams
+GRAIN = 4.0  # grey levels; without noise a drawing's flat areas would make its JPEG too cheap to decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Reel:
     """Pictures of one size and kind.
 
     Attributes:
-        title: what they are.
-        kind: what the camera delivers.
-        raw: what it delivers: the bytes of a JPEG, (N,) uint8; YUYV, (H, W, 2); decoded, (H, W, 3) BGR.
+        title: description.
+        kind: format of the camera's frames.
+        raw: uint8 frames: the bytes of a JPEG, (N,); YUYV, (H, W, 2); or BGR, (H, W, 3).
     """
 
     title: str
@@ -43,7 +43,7 @@ class Reel:
     raw: tuple[npt.NDArray[np.uint8], ...]
 
     def picture(self, index: int) -> Picture:
-        """Return one of them, counted round and round, as a source makes it: at the cost it has for a camera."""
+        """Return the picture of frame `index`, made as a camera source makes it; the reel repeats."""
         return _MAKERS[self.kind](self.raw[index % len(self.raw)])
 
 
@@ -55,18 +55,18 @@ _MAKERS: dict[FrameKind, Callable[[npt.NDArray[np.uint8]], Picture]] = {
 
 
 def drawn(kind: FrameKind, size_px: tuple[int, int]) -> Reel:
-    """Draw scenes with a sensor's grain."""
+    """Return drawn scenes with sensor noise."""
     film, grain = Film(1, size_px, DEFAULT_FPS), np.random.default_rng(0)
-    scenes = (film.frame_pixels(number * 30) for number in range(COUNT))  # one at a time: a small board has little room
+    scenes = (film.frame_pixels(number * 30) for number in range(COUNT))  # lazily: a small board has little memory
     noisy = (np.clip(scene + grain.normal(0, GRAIN, scene.shape), 0, 255).astype(np.uint8) for scene in scenes)
     return of_pictures("drawn scenes", noisy, kind, size_px)
 
 
 def photographs(where: Path, kind: FrameKind, size_px: tuple[int, int]) -> Reel:
-    """Read the pictures of a folder, each scaled to cover the size and cut to it.
+    """Return the pictures of a folder, each scaled to cover the size and cropped to it.
 
     Raises:
-        DataError: there are none that can be read.
+        DataError: no picture can be read.
     """
     found: list[Pixels] = []
     for path in sorted(folder.walk(where))[:COUNT]:
@@ -104,7 +104,7 @@ def _as_delivered(pixels: Pixels, kind: FrameKind) -> npt.NDArray[np.uint8]:
 
 
 class Replay(Closeable):
-    """A source that hands out the pictures of a reel, as often as asked for, as fast as they are taken."""
+    """A source that repeats the pictures of a reel as fast as they are consumed, up to a number of frames."""
 
     is_sequence, is_live, dropped = True, False, 0
 
@@ -112,10 +112,10 @@ class Replay(Closeable):
         self.name, self._reel, self._count = reel.title, reel, count
 
     def __iter__(self) -> Iterator[Frame | Outage]:
-        """Yield frames that are captured at the moment they are taken."""
+        """Yield frames whose capture time is now."""
         for index in range(self._count):
             now_s = time.monotonic()
             yield Frame(index, now_s, now_s, self._reel.picture(index))
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there is nothing to release."""

@@ -1,4 +1,4 @@
-"""How long one inference takes, models side by side in one run."""
+"""Latency of one inference; models are compared in one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_A_ROW = 100
 
 
 def interpreter(content: bytes, name: str = "model") -> Any:
-    """Load a model for one thread, with noise as its input."""
+    """Load a model on one thread and set its input to noise."""
     module = runtime.import_runtime("auto")[1]
     loaded = runtime.load_interpreter(module, Model(name, Path(name), content, "", (), None), ModelOptions())
     details = loaded.get_input_details()[0]
@@ -32,10 +32,10 @@ def interpreter(content: bytes, name: str = "model") -> Any:
 def medians_us(
     interpreters: Mapping[str, Any], clock_ns: Callable[[], int] = time.perf_counter_ns, rounds: int = ROUNDS
 ) -> dict[str, float]:
-    """Return the median latency of each, microseconds.
+    """Return the median latency of each interpreter, microseconds.
 
-    They take turns, a hundred inferences each, so that what else happens on the machine strikes all alike; the first
-    round warms up and does not count.
+    They take turns, a hundred inferences each, so that disturbances on the machine affect all alike. The first round is
+    a warm-up and does not count.
     """
     taken_ns: dict[str, list[int]] = {name: [] for name in interpreters}
     for turn in range(rounds + 1):

@@ -1,4 +1,4 @@
-"""The machine that is measured on: what it is, and in what state it is before and after."""
+"""The machine measured on, and its state before and after."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edge_app.pictures.opencv import cv2
 from edge_app.system import board
 
 LIBRARIES = ("numpy", "simplejpeg", "ai-edge-litert", "tflite-runtime")
-BUSY = 0.5  # load: more than this wants a processor for as long as half a minute
+BUSY = 0.5  # load average of the last minute: half a minute of one busy core
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What does not change while it is measured.
+    """Facts about a machine that stay the same during a measurement.
 
     Attributes:
-        board: what it is called.
-        processor: what its processor is called.
-        cores: how many this process may use.
-        governor: what decides the clock; None where nothing tells.
+        board: name of the board.
+        processor: name of the processor.
+        cores: number of cores this process may use.
+        governor: policy that sets the clock; None if unknown.
         system: operating system and kernel.
-        versions: of edge-app, Python and the libraries that matter.
+        versions: versions of edge-app, Python and the libraries that affect speed.
     """
 
     board: str
@@ -38,13 +38,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What does change.
+    """State of a machine at one moment.
 
     Attributes:
-        temperature_c: degrees Celsius; None where there is no sensor.
-        throttled: what slows the board down now; None where it does not tell.
-        throttled_before: what has slowed it down at some time since it was started; None where it does not tell.
-        load: processes that want a processor, mean of the last minute.
+        temperature_c: degrees Celsius; None without a sensor.
+        throttled: reasons why the board is throttled now; None if the board does not report them.
+        throttled_before: reasons why it was throttled at any time since boot; None if not reported.
+        load: processes that run or wait for a processor, averaged over the last minute.
     """
 
     temperature_c: float | None
@@ -54,7 +54,7 @@ class Moment:
 
 
 def describe() -> Machine:
-    """Look at the machine."""
+    """Return the facts about this machine."""
     versions = {"edge-app": __version__, "python": platform.python_version(), "opencv": cv2.__version__}
     for name in LIBRARIES:
         try:
@@ -66,23 +66,23 @@ def describe() -> Machine:
 
 
 def moment() -> Moment:
-    """Look at its state."""
+    """Return the present state of this machine."""
     found = board.throttling()
     now, since_start = (found.now, found.since_start) if found else (None, None)
     return Moment(board.temperature_c(), now, since_start, os.getloadavg()[0])
 
 
 def slowed_down(before: Moment, after: Moment) -> set[str]:
-    """Return what slowed the board down: at the beginning, at the end, or at any time in between."""
+    """Return the reasons why the board was throttled at the start, at the end or in between."""
     new = set(after.throttled_before or ()) - set(before.throttled_before or ())
     return {*(before.throttled or ()), *(after.throttled or ()), *new}
 
 
 def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
-    """Say what makes a measurement doubtful; an empty list is a good sign."""
+    """Return the reasons to doubt a measurement; an empty list if there are none."""
     found = [f"the board was slowed down ({word})" for word in sorted(slowed_down(before, after))]
     if machine.governor not in (None, "performance"):
         found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
     if before.load > BUSY:
-        found.append(f"the machine was busy before the start (load {before.load:.1f}): with something else?")
+        found.append(f"the machine was busy before the start (load {before.load:.1f})")
     return found

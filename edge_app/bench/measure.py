@@ -1,4 +1,4 @@
-"""Measuring: several ways to handle a frame take short turns, so that what else the machine does strikes all alike."""
+"""Measures ways to handle a frame in short turns, so that disturbances on the machine affect all alike."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from edge_app.sources import Source
 from edge_app.system.wording import counted
 
 TURN = 120  # frames: two rounds of a reel
-WARM_UP = 20  # frames at the beginning of each turn, which do not count
+WARM_UP = 20  # frames at the start of each turn that do not count
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of one stage, milliseconds."""
+    """Percentiles of the durations of one stage, milliseconds."""
 
     p50: float
     p90: float
@@ -45,15 +45,15 @@ class Measurement:
     """What a frame costs in one configuration.
 
     Attributes:
-        name: of the configuration.
-        frames: that were measured.
-        stages: of each stage and in total; of a yardstick the total alone.
-        cpu_ms: processor time for a frame over all threads, the median of the repetitions.
-        frames_per_s: as fast as it goes, or as the camera does.
-        dropped: frames that the source lost meanwhile.
-        spread: range of the repetitions' median totals, divided by their middle: what is noise; None for a single one.
-        cpu_spread: the same of their processor times.
-        curve_ms: the total at each percentile from 0 to 100.
+        name: name of the configuration.
+        frames: number of frames measured.
+        stages: percentiles of each stage and of the total; of the total alone for a yardstick.
+        cpu_ms: processor time a frame over all threads, the median of the repetitions.
+        frames_per_s: rate, limited by the machine or by the camera.
+        dropped: frames that the source dropped.
+        spread: noise: range of the repetitions' median totals divided by their median; None for one repetition.
+        cpu_spread: the same for their processor times.
+        curve_ms: total at each percentile from 0 to 100.
     """
 
     name: str
@@ -68,13 +68,13 @@ class Measurement:
 
     @property
     def is_yardstick(self) -> bool:
-        """Whether it is something to measure by, without stages."""
+        """Whether it is a yardstick, which has no stages."""
         return len(self.stages) == 1
 
 
 @dataclass(slots=True)
 class Turn:
-    """What came out of some frames in a row: durations by stage, (frames,) milliseconds; CPU and wall time in all."""
+    """One turn of a way: its frames' durations by stage, (frames,) milliseconds, and its total CPU and wall time."""
 
     stages: Mapping[str, npt.NDArray[np.float64]]
     cpu_s: float
@@ -86,7 +86,7 @@ class Way(Protocol):
     """One way to handle frames."""
 
     def __call__(self, frames: int) -> Turn:
-        """Handle so many, after a few that do not count."""
+        """Handle a number of frames after a warm-up."""
 
 
 def through_pipeline(
@@ -94,12 +94,12 @@ def through_pipeline(
     open_source: Callable[[int], Source],
     open_sinks: Callable[[], AbstractContextManager[Sequence[Sink]]],
 ) -> Way:
-    """Return the way through our own pipeline.
+    """Return the way through the pipeline.
 
     Args:
         classifier: the model.
-        open_source: given a number of frames, opens what delivers at least as many, if it can.
-        open_sinks: opens what takes the results.
+        open_source: opens a source for a given number of frames.
+        open_sinks: opens the sinks.
     """
 
     def way(frames: int) -> Turn:
@@ -120,7 +120,7 @@ def through_pipeline(
 
 
 class _WarmedUp:
-    """A sink that takes note of the moment from which frames count."""
+    """A sink that notes clocks and dropped frames at the end of the warm-up."""
 
     name, wants_picture = "warm-up", False
 
@@ -129,7 +129,7 @@ class _WarmedUp:
         self.cpu_s = self.wall_s = 0.0
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Count frames; outages and damaged pictures have no picture."""
+        """Count frames, but not outages and damaged pictures, which come without a picture."""
         self._seen += picture is not None
         if self._seen == WARM_UP and picture is not None:
             self.cpu_s, self.wall_s, self.dropped = time.process_time(), time.perf_counter(), result.dropped
@@ -139,7 +139,7 @@ class _WarmedUp:
 
 
 def by_itself(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel) -> Way:
-    """Return the way of a yardstick: do something with each frame, as the camera delivered it."""
+    """Return the way of a yardstick: call `do` with each raw frame."""
 
     def way(frames: int) -> Turn:
         found = cost(do, reel, frames)
@@ -151,14 +151,14 @@ def by_itself(do: Callable[[npt.NDArray[np.uint8]], object], reel: Reel) -> Way:
 def in_turns(
     ways: Mapping[str, Way], frames: int, repetitions: int, tell: Callable[[int], object], turn: int = TURN
 ) -> list[Measurement]:
-    """Measure several ways.
+    """Measure several ways in turns.
 
     Args:
-        ways: by name.
-        frames: of each repetition.
-        repetitions: of each way.
-        tell: told how many frames have been done.
-        turn: frames that a way handles in a row.
+        ways: ways by name.
+        frames: frames of a repetition.
+        repetitions: repetitions of each way.
+        tell: called with the number of frames done since its last call.
+        turn: frames of a turn.
     """
     runs: dict[str, list[list[Turn]]] = {name: [] for name in ways}
     for _ in range(repetitions):
@@ -199,6 +199,6 @@ def _spread(values: Sequence[float]) -> float | None:
 
 
 def percentiles(values_ms: npt.NDArray[np.float64]) -> Percentiles:
-    """Return the percentiles of some durations."""
+    """Return the percentiles of durations."""
     p50, p90, p99 = (float(value) for value in np.percentile(values_ms, (50, 90, 99)))
     return Percentiles(p50, p90, p99, float(values_ms.max()), float(values_ms.mean()))

@@ -1,4 +1,4 @@
-"""What takes the results while it is measured: nothing, the log, a preview that is drawn and not shown."""
+"""The sinks to measure with: none, the log, or a preview that is drawn but not shown."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from edge_app.sinks import Destination, Sink
 
 
 class Preview:
-    """A sink that decodes and draws as the window does, without a window."""
+    """A sink that decodes and draws like the preview window, without showing a window."""
 
     name, wants_picture = "preview", True
 
     def emit(self, result: Result, picture: Picture | None) -> None:
-        """Draw the result on its picture at full size."""
+        """Draw the result on the full-size picture."""
         if picture is not None:
             cv2.cvtColor(overlay.draw(picture.rgb(), result), cv2.COLOR_RGB2BGR)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 @contextmanager
 def opened(outlets: Sequence[Outlet]) -> Iterator[list[Sink]]:
-    """Open the sinks of some outlets; the log writes every result to a file that vanishes afterwards."""
+    """Open the sinks of outlets; the log writes to a temporary file."""
     with tempfile.TemporaryDirectory() as folder:
         found: list[Sink] = []
         if "preview" in outlets:

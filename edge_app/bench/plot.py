@@ -1,4 +1,4 @@
-"""What was measured, as a picture: how slow the slow frames are, and where the time of a frame goes."""
+"""A benchmark as a plot: how slow the slow frames are, and how long each stage takes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SUFFIXES = (".png", ".svg", ".pdf", ".html")
 
 
 def require(path: Path) -> None:
-    """See, before the work, that a plot can be made.
+    """Check before measuring that a plot can be made.
 
     Raises:
         DependencyMissing: matplotlib is not installed.
-        UsageError: the file's name says of no kind that can be written.
+        UsageError: the file's suffix is not one of `SUFFIXES`.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(
-            f"--plot {path}: no kind of picture that can be written",
+            f"--plot {path}: unknown kind of picture",
             f"choose a name that ends in {', '.join(SUFFIXES)}",
         )
     if importlib.util.find_spec("matplotlib") is None:
@@ -34,16 +34,16 @@ def require(path: Path) -> None:
 
 
 def render(report: Report, suffix: str) -> bytes:
-    """Return the plot as a file of a kind.
+    """Return the plot as the content of a file.
 
     Args:
-        report: what is drawn.
+        report: benchmark to plot.
         suffix: one of `SUFFIXES`.
     """
     import matplotlib as mpl
 
     file = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text
+    with mpl.rc_context({"svg.fonttype": "none"}):  # keep text as text, so that it can be searched
         draw(report).savefig(file, format="svg" if suffix == ".html" else suffix[1:], dpi=120)
     if suffix != ".html":
         return file.getvalue()
@@ -53,7 +53,7 @@ def render(report: Report, suffix: str) -> bytes:
 
 
 def draw(report: Report) -> Any:
-    """Return a figure: percentile curves on the left, stages in the mean stacked on the right."""
+    """Return a figure: percentile curves on the left, mean times of the stages stacked on the right."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 5), layout="constrained")
@@ -72,7 +72,7 @@ def draw(report: Report) -> Any:
         stacks.barh([each.name for each in staged], widths, left=left, label=stage)
         left = [before + width for before, width in zip(left, widths, strict=True)]
     machine = report.machine
-    stacks.set(xlabel="milliseconds of a frame, in the mean", title=f"{machine.board}, {machine.processor}")
+    stacks.set(xlabel="milliseconds a frame, on average", title=f"{machine.board}, {machine.processor}")
     stacks.invert_yaxis()
-    stacks.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)  # below: it would hide bars
+    stacks.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)  # below the axes, where it hides no bars
     return figure

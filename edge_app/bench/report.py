@@ -1,4 +1,4 @@
-"""What was measured, as a table, as JSON, and beside an older measurement."""
+"""A benchmark as a table, as JSON, and compared with an older one."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 SCHEMA_VERSION = 2
-NOISE = 0.03  # Two runs on a quiet machine differ by so much, whatever their own spread.
+NOISE = 0.03  # two runs on a quiet machine differ by this much, even if the spread of each is smaller
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One `edge-app bench`.
+    """Result of one `edge-app bench`.
 
     Attributes:
-        title: of the frames.
-        runtime: that ran the models, with its version.
-        machine: that was measured on.
-        before: its state.
-        after: its state.
+        title: description of the frames.
+        runtime: name and version of the runtime.
+        machine: machine measured on.
+        before: its state before the measurement.
+        after: its state after the measurement.
         models: SHA-256 of each model file by name.
         starts: time to first label and peak memory of `edge-app run`, by configuration.
-        measurements: what came out.
+        measurements: measurement of each configuration and yardstick.
     """
 
     title: str
@@ -49,12 +49,12 @@ class Report:
 
     @property
     def doubts(self) -> list[str]:
-        """What makes the figures doubtful; see `machine.doubts`."""
+        """Reasons to doubt the figures; see `machine.doubts`."""
         return doubts(self.machine, self.before, self.after)
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Return the object that docs/bench.schema.json describes."""
+    """Return the benchmark as docs/bench.schema.json describes it."""
     return {
         "schema_version": SCHEMA_VERSION,
         "valid": not report.doubts,
@@ -64,10 +64,10 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def json_schema() -> str:
-    """Return the schema of the JSON as text; docs/bench.schema.json is this."""
+    """Return the text of docs/bench.schema.json, the schema of the JSON."""
     schema = TypeAdapter(Report).json_schema()
     for part in (schema, *schema["$defs"].values()):
-        part.pop("description", None)  # the docstring of a dataclass, which some versions of pydantic leave out
+        part.pop("description", None)  # a dataclass's docstring, which only some versions of pydantic include
     added = {
         "schema_version": {"const": SCHEMA_VERSION},
         "valid": {
@@ -92,7 +92,7 @@ def to_text(report: Report) -> Iterator[str]:
     for doubt in report.doubts:
         yield f"doubtful: {doubt}"
     yield ""
-    title = "milliseconds of a frame"
+    title = "milliseconds a frame"
     width = max(len(title), *(len(each.name) for each in report.measurements))
     yield f"{title:<{width}}  {_heads()} {'cpu':>8} {'frames/s':>9} {'dropped':>7} {'spread':>7}"
     for each in report.measurements:
@@ -110,7 +110,7 @@ def to_text(report: Report) -> Iterator[str]:
 
 def _states(before: Moment, after: Moment) -> str:
     temperatures = [f"{each.temperature_c:.0f} C" for each in (before, after) if each.temperature_c is not None]
-    throttling = "nothing tells of throttling" if after.throttled is None else "throttling is watched"
+    throttling = "throttling is not reported" if after.throttled is None else "throttling is watched"
     return f"{' to '.join(temperatures) or 'no thermometer'}, {throttling}"
 
 
@@ -132,28 +132,30 @@ def _ratios(measurements: Sequence[Measurement]) -> Iterator[str]:
     if yardsticks:
         yield ""
     for each in measurements:
-        beside = [other for other in yardsticks if _size(other.name) in ("", _size(each.name))]
-        ratios = ", ".join(f"{each.cpu_ms / other.cpu_ms:.2f} x the {other.name.partition(',')[0]}" for other in beside)
+        comparable = [other for other in yardsticks if _size(other.name) in ("", _size(each.name))]
+        ratios = ", ".join(
+            f"{each.cpu_ms / other.cpu_ms:.2f} x the {other.name.partition(',')[0]}" for other in comparable
+        )
         if ratios and not each.is_yardstick:
             yield f"{each.name}: CPU time of a frame is {ratios}"
 
 
 def _size(name: str) -> str:
-    """Return the size of frames that a name ends in, where several are measured."""
+    """Return the frame size at the end of a configuration's name, empty if it has none."""
     last = name.rpartition(", ")[2]
     return last if last.replace("x", "", 1).isdigit() else ""
 
 
 def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
-    """See, before the work, that two reports say something about each other.
+    """Check before measuring that the new report can be compared with an older one.
 
     Args:
-        older: the one there is.
-        names: of the configurations of the one to be made.
-        title: of its frames.
+        older: older report.
+        names: configurations of the new report.
+        title: description of its frames.
 
     Raises:
-        UsageError: they do not; yardsticks alone are no reason to compare.
+        UsageError: they share no configuration but yardsticks, or the frames differ.
     """
     there = [each.name for each in older.measurements if not each.is_yardstick]
     if not set(names) & set(there):
@@ -169,13 +171,13 @@ def require_comparable(older: Report, names: Sequence[str], title: str) -> None:
 
 
 def compare(report: Report, older: Report) -> Iterator[str]:
-    """Yield the ratio of each configuration to the same one of an older report, and what else differs.
+    """Yield the ratio of each configuration to the same one in an older report, and other differences.
 
-    Doubtful figures, on either side, explain any ratio: then nothing is called slower or faster.
+    If either report is doubtful, nothing is called slower or faster: the doubts could explain any ratio.
 
     Args:
-        report: of now.
-        older: for which `require_comparable` has nothing to say.
+        report: new report.
+        older: older report that has passed `require_comparable`.
     """
     before = {each.name: each for each in older.measurements}
     yield ""
@@ -202,7 +204,7 @@ def _differences(report: Report, older: Report) -> Iterator[str]:
 
 
 def _reasons(report: Report, older: Report) -> Iterator[str]:
-    """Yield why nothing can be called slower or faster."""
+    """Yield the reasons why nothing can be called slower or faster."""
     for name, each in (("this measurement", report), ("the older measurement", older)):
         yield from (f"{name} is doubtful: {doubt}" for doubt in each.doubts)
 
@@ -215,7 +217,7 @@ def _ratios_to(now: Measurement, then: Measurement, has_verdict: bool) -> Iterat
     for name, new, old, spread, older_spread in figures:
         ratio = f"{name} {new / old:.3f}"
         if spread is None or older_spread is None:
-            yield f"{ratio}, noise unknown (one repetition tells nothing of it)"
+            yield f"{ratio}, noise unknown (it takes two repetitions)"
             continue
         noise = max(NOISE, spread + older_spread)
         yield f"{ratio}, noise +-{noise:.1%}" + (f": {_verdict(new / old, noise)}" if has_verdict else "")
@@ -239,7 +241,7 @@ def read(path: Path) -> Report:
     """Read a report that was written with --json.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the file cannot be read, or is not such a report.
     """
     try:
         found = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
@@ -260,9 +262,10 @@ def read(path: Path) -> Report:
     if report is None:
         raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}", _MEASURE_AGAIN)
     if any(TOTAL not in each.stages or min(each.stages[TOTAL].p50, each.cpu_ms) <= 0 for each in report.measurements):
-        raise UsageError(f"{path} is damaged: a frame that takes no time", _MEASURE_AGAIN)
+        raise UsageError(f"{path} is damaged: a time is zero, negative or missing", _MEASURE_AGAIN)
     return report
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no figure")
+    """Refuse NaN and Infinity: Python's parser accepts them, JSON does not."""
+    raise ValueError(f"{name} is not a number")

@@ -1,4 +1,4 @@
-"""One benchmark from request to report."""
+"""One benchmark, from settings to report."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
-MOST_PX = 4096  # of a side
+MOST_PX = 4096  # largest side of a frame
 STARTS = 3
-START_FRAMES = 60  # of a program whose memory is looked at
+START_FRAMES = 60  # frames of a start, enough for its memory to peak
 
-Reels = Mapping[Size | None, Reel]  # by size; no size, that of a source, has none
+Reels = Mapping[Size | None, Reel]  # by size; never None, which leaves the frames to a source
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], Any]]]
 
 
@@ -49,10 +49,10 @@ class Case:
     """One configuration.
 
     Attributes:
-        name: says what it is.
-        model: what classifies.
-        options: how it runs.
-        size: of the frames; None leaves it to the source.
+        name: name in the report.
+        model: model to measure.
+        options: runtime, delegate and threads.
+        size: size of the frames; None leaves it to the source.
     """
 
     name: str
@@ -62,24 +62,25 @@ class Case:
 
 
 def bench(settings: Bench, older: Report | None, progress: Progress) -> Report:
-    """Measure every model with every delegate, number of threads and size of frames that is asked for.
+    """Measure every requested combination of model, delegate, number of threads and size of frames.
 
     Args:
-        settings: of the command.
-        older: report to compare with; that it can be is seen before the work.
-        progress: given a title and a number of frames, gives whom to tell how many have been done.
+        settings: settings of `edge-app bench`.
+        older: report to compare with; refused before measuring if it is not comparable.
+        progress: opens a progress bar with a title and a number of steps; its context is called with the number done
+            since the last call.
 
     Raises:
         ModelRefused: a model cannot be used.
         DataError: there are no pictures to measure on.
         SourceError: the source cannot be opened.
-        UsageError: the older report says nothing about this one.
+        UsageError: settings contradict each other, or the older report is not comparable.
     """
     before, about = machine.moment(), machine.describe()
     _refuse_contradictions(settings)
     if max(settings.threads) > about.cores:
         threads, cores = counted(max(settings.threads), "thread"), counted(about.cores, "core")
-        log.warning("%s on %s: they wait for each other", threads, cores)
+        log.warning("%s on %s will wait for each other", threads, cores)
     models = {name: store.read(name, settings.labels) for name in settings.model}
     cases = list(_cases(settings, models))
     hashes = {name: model.sha256 for name, model in models.items()}
@@ -103,7 +104,7 @@ def _refuse_contradictions(settings: Bench) -> None:
     prepared = {"--pictures": settings.pictures, "--against-classic": settings.against_classic}
     for flag, is_given in prepared.items():
         if settings.source and is_given:
-            raise UsageError(f"{flag} is for frames that are prepared", "leave --source out")
+            raise UsageError(f"{flag} is for prepared frames", "leave --source out")
     for size in settings.size:
         if max(size.px) > MOST_PX:
             raise UsageError(f"--size {size} is too large", f"choose at most {MOST_PX} pixels a side")
@@ -113,7 +114,7 @@ def _refuse_contradictions(settings: Bench) -> None:
 
 
 def _sizes(settings: Bench) -> list[Size] | list[None]:
-    """Return the sizes of the frames; a single None leaves it to the source."""
+    """Return the sizes of the frames; a single None leaves the size to the source."""
     if settings.size:
         return settings.size
     return [None] if settings.source else [Size(*DEFAULT_SIZE_PX)]
@@ -144,7 +145,7 @@ def _cases(settings: Bench, models: Mapping[str, Model]) -> Iterator[Case]:
 
 
 def _suffix(settings: Bench, size: Size | None) -> list[str]:
-    """Return what tells a size from the others, where there are others."""
+    """Return the part of a name that distinguishes sizes, empty if there is only one."""
     return [str(size)] if size and len(settings.size) > 1 else []
 
 
@@ -169,7 +170,7 @@ def _way(settings: Bench, case: Case, classifier: Classifier, reels: Reels) -> m
 
 
 def _yardsticks(model: Model, settings: Bench, reels: Reels) -> dict[str, measure.Way]:
-    """Return the classic loop and, of JPEG, the entropy decoding alone, at each size."""
+    """Return the classic loop and, for JPEG, entropy decoding alone, at each size."""
     ways = {}
     for size, reel in reels.items():
         doing: dict[str, Callable[[npt.NDArray[np.uint8]], object]] = {
@@ -183,7 +184,7 @@ def _yardsticks(model: Model, settings: Bench, reels: Reels) -> dict[str, measur
 
 
 def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
-    """Start `edge-app run` on the same configuration, a few times."""
+    """Start `edge-app run` with the same configuration a few times: median time, highest memory."""
     source = settings.source or f"synthetic:{settings.kind},free"
     options = case.options
     words = [
@@ -194,7 +195,7 @@ def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
         *(("--labels", str(settings.labels)) if settings.labels else ()),
         *(("--size", str(case.size)) if case.size else ()),
     ]
-    # The settings of whoever measures, a rate for instance, are no part of what is measured.
+    # The user's own settings, such as a rate, must not affect the measurement.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(layers.PREFIX)}
     found = []
     for _ in range(STARTS):

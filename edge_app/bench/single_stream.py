@@ -1,7 +1,7 @@
-"""Single inferences, one after the other, with the accuracy they reach: what MLPerf Tiny asks of a board.
+"""Latency and accuracy of single inferences, one after the other, as MLPerf Tiny measures a board.
 
-MLPerf Tiny publishes the median of five windows (mlcommons/tiny, benchmark/runner); the 90th percentile is what MLPerf
-calls the single-stream latency, and the stricter figure. Both are told: `p90`, and `p50` beside it.
+MLPerf Tiny publishes the median of five windows (mlcommons/tiny, benchmark/runner); MLPerf's single-stream latency is
+the 90th percentile, which is stricter. Both are reported, as `p50` and `p90`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class SingleStream:
-    """How a model does on labelled pictures, one at a time.
+    """Latency and accuracy of a model on labelled pictures, one at a time.
 
     Attributes:
-        name: of the model, and how it ran where that is not as usual.
-        sha256: of its file.
-        latency_ms: from the pixels in memory to the raw scores in memory; the benchmark's figure is `p90`.
-        right: pictures labelled rightly.
-        total: pictures.
+        name: name of the model, with threads and delegate if not the default.
+        sha256: checksum of its file.
+        latency_ms: time from pixels in memory to raw scores in memory; the benchmark's figure is `p90`.
+        right: pictures labelled correctly.
+        total: all pictures.
     """
 
     name: str
@@ -47,7 +47,7 @@ class SingleStream:
     total: int
 
     def __str__(self) -> str:
-        """Return it as a line."""
+        """Return it as one line of text."""
         found = self.latency_ms
         return (
             f"{self.name:<36} p90 {found.p90:7.3f} ms  p50 {found.p50:7.3f}  p99 {found.p99:7.3f}  "
@@ -63,14 +63,15 @@ def measure(
     """Classify every test picture once, with each configuration.
 
     Args:
-        settings: of the command; its models, with every delegate and number of threads. Models without labels take
-            those of the data in their order.
-        source: of the pictures.
-        progress: given a title and a number of pictures, gives whom to tell how many have been done.
+        settings: settings of `edge-app bench`: models, delegates and numbers of threads. A model without labels gets
+            those of the data set, in their order.
+        source: data set.
+        progress: opens a progress bar with a title and a number of pictures; its context is called with the number
+            done since the last call.
 
     Raises:
         ModelRefused: a model cannot be used.
-        DataError: the pictures are missing, or a model does not know their labels.
+        DataError: pictures are missing, or a model does not know their labels.
     """
     for name, threads, delegate in itertools.product(settings.model, settings.threads, settings.delegate):
         model = store.read(name, settings.labels)
@@ -86,7 +87,7 @@ def measure(
 
 
 def to_json(results: Sequence[SingleStream], machine: Machine, before: Moment, after: Moment) -> dict[str, Any]:
-    """Return what was measured, and on what."""
+    """Return the results with the machine and its state."""
     found = doubts(machine, before, after)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -103,9 +104,9 @@ def run(model: Classifier, data: LabelledPictures, tell: Callable[[int], object]
     """Classify every picture once.
 
     Args:
-        model: whose labels are those of the data.
-        data: pictures of the model's size.
-        tell: told how many have been done.
+        model: the model.
+        data: pictures of the model's size; their labels are indices of the model's.
+        tell: called with the number of pictures done since its last call.
     """
     for picture in data.pictures[:WARM_UP]:
         model.raw(picture)

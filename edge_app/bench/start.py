@@ -1,4 +1,4 @@
-"""Starting a program: how long until its first line, and the most memory it ever had."""
+"""Measures the start of a program: time to its first line of output, and peak memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edge_app.errors import EdgeAppError, RunError
 from edge_app.system import children, process
 
-# A process in between: a program's peak, as Linux counts it, begins with that of the process that started it.
+# Run by a process in between: on Linux a program's peak memory starts at that of its parent, here a large one.
 _IN_BETWEEN = """
 import json, resource, subprocess, sys, tempfile, time
 with tempfile.TemporaryFile() as said:
@@ -29,11 +29,11 @@ json.dump([bool(line), program.returncode, taken_s, peak, words], sys.stdout)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a program starts.
+    """Time and memory of a program's start.
 
     Attributes:
-        first_line_s: seconds from its start to its first line on stdout.
-        peak_mb: most memory it had until its end, MiB.
+        first_line_s: seconds from start to first line on stdout.
+        peak_mb: peak memory until the end, MiB.
     """
 
     first_line_s: float
@@ -41,18 +41,18 @@ class Start:
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Start:
-    """Run a program to its end.
+    """Run a program to its end and measure its start.
 
     Args:
-        command: the program and its arguments; no message shows them, as paths and passwords stand there.
-        environment: of it; None gives it that of this process.
+        command: program and arguments; no message shows them, as they may contain passwords.
+        environment: environment variables; None means those of this process.
 
     Raises:
-        EdgeAppError: the program is edge-app and failed: the error that it reported.
+        EdgeAppError: the program is edge-app and failed; this is the error it reported.
         RunError: another program failed, or it printed nothing.
     """
     variables = {**(os.environ if environment is None else environment), children.VARIABLE: "json"}
-    # In the folder of whoever measures: the command may name files that lie there.
+    # Stay in the user's current folder: the command may name files relative to it.
     words = process.bare_python(_IN_BETWEEN, *command)
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=variables)
     has_line, code, taken_s, peak_mb, said = json.loads(done.stdout)
@@ -63,13 +63,13 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
 
 def _failure(code: int, said: str) -> EdgeAppError:
     if code < 0:
-        return RunError(f"the program that was measured crashed (signal {-code})", _ALONE)
+        return RunError(f"the measured program crashed (signal {-code})", _ALONE)
     if code == 0:
-        return RunError("the program that was measured printed nothing", _ALONE)
+        return RunError("the measured program printed nothing", _ALONE)
     error = children.told(said)
     if error.exit_code == code and type(error) is not EdgeAppError:
         return error
-    return RunError(f"the program that was measured ended with {code}: {error.what}", _ALONE)
+    return RunError(f"the measured program ended with {code}: {error.what}", _ALONE)
 
 
 _ALONE = "start it by itself to see what it does"

@@ -1,1 +1,1 @@
-"""Labelled pictures, wherever they lie."""
+"""Labelled pictures: CIFAR-10, or a folder for each label."""

@@ -1,7 +1,7 @@
-"""CIFAR-10 on disk: the ten labels, finding the official files, checking them, reading them.
+"""CIFAR-10 on disk: find the official files, check them, read them.
 
 The data set is Alex Krizhevsky's "Learning Multiple Layers of Features from Tiny Images" (2009): 50,000 training and
-10,000 test pictures of 32x32 pixels. Only the official "python version" is read, and only after its checksums hold.
+10,000 test pictures of 32x32 pixels. Only the official "python version" is read, after its checksums have matched.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edge_app.records import LABELS, LabelledPictures
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
-ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"  # as the page of the data set publishes it
+ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"  # as published on the data set's page
 
 # MD5 of each official file, as torchvision publishes them (torchvision/datasets/cifar.py).
 CHECKSUMS = {
@@ -41,7 +41,7 @@ TEST_FILES = ("test_batch",)
 
 
 def holds(where: Path) -> bool:
-    """Say whether the official files lie at `where` or one level below it."""
+    """Return whether the official files are in `where` or one level below it."""
     return _folder_at(where) is not None
 
 
@@ -53,17 +53,17 @@ def _folder_at(where: Path) -> Path | None:
 
 
 def default_folder() -> Path | None:
-    """Return where `EDGE_APP_CIFAR10` points, if it is set."""
+    """Return the path in `EDGE_APP_CIFAR10`, None if it is not set."""
     named = os.environ.get("EDGE_APP_CIFAR10")
     return Path(named) if named else None
 
 
 def download(url: str = URL) -> Path:
-    """Fetch the official archive into the user's cache, with a progress bar, unless it is there; return its path.
+    """Download the official archive into the user's cache, unless it is there already, and return its path.
 
     Raises:
         DependencyMissing: pooch is not installed.
-        DataError: it cannot be fetched, or what came is not the official file.
+        DataError: the download failed, or is not the official file.
     """
     try:
         import pooch
@@ -94,10 +94,10 @@ def read_test(where: str | Path) -> LabelledPictures:
     """Read the 10,000 test pictures.
 
     Args:
-        where: the folder of the official files, the one above it, or the official archive.
+        where: the folder of the official files, its parent, or the official archive.
 
     Raises:
-        DataError: a file is missing, unreadable or not the official one; it is named.
+        DataError: a file, which the message names, is missing, unreadable or not the official one.
     """
     return _read(Path(where), TEST_FILES)
 
@@ -126,7 +126,7 @@ def _from_folder(where: Path, names: tuple[str, ...]) -> Iterator[LabelledPictur
 
 
 def _from_archive(path: Path, names: tuple[str, ...]) -> Iterator[LabelledPictures]:
-    """Read members of the official tar.gz; nothing is unpacked to disk."""
+    """Read members of the official tar.gz without unpacking it to disk."""
     try:
         with tarfile.open(path) as archive:
             for name in names:
@@ -140,8 +140,9 @@ def _parse(name: str, content: bytes, place: str) -> LabelledPictures:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != CHECKSUMS[name]:
         raise DataError(f"{place} is damaged or not the official file (md5 {found})", "fetch CIFAR-10 again")
-    # Unpickling runs code from the file, so it happens only after the checksum has said which file this is.
+    # Unpickling can run code from the file: safe only now that the checksum has proved it to be the official one.
     batch: dict[bytes, Any] = pickle.load(io.BytesIO(content), encoding="bytes")
+    # A row holds all red pixels, then all green, then all blue.
     planes = np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32)
     return LabelledPictures(
         np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.asarray(batch[b"labels"], np.int64), LABELS

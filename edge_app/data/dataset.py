@@ -1,7 +1,7 @@
-"""Labelled pictures from wherever they lie: CIFAR-10's official files, their archive, or folders named by label.
+"""Data sets: CIFAR-10's official files, their archive, or folders named by label.
 
-A folder of one's own holds `train/LABEL/*.jpg` and, for `evaluate`, `test/LABEL/*.jpg`; without these two,
-`LABEL/*.jpg`. Pictures go through the same preprocessing as a camera's frames.
+A user's folder holds `train/LABEL/*.jpg` and, for `evaluate`, `test/LABEL/*.jpg`; or `LABEL/*.jpg` alone. Pictures go
+through the same preprocessing as a camera's frames.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set that has been found, not read.
+    """A data set that has been found but not read.
 
     Attributes:
         where: file or folder.
-        is_cifar10: the official files or their archive; else a folder of labels.
+        is_cifar10: whether it is CIFAR-10's files or archive; otherwise it is a folder with a folder for each label.
     """
 
     where: Path
@@ -42,18 +42,18 @@ class Source:
 
     @property
     def title(self) -> str:
-        """What a model trained on it is named after."""
+        """Name of the data set, from which models trained on it get theirs."""
         return "cifar10" if self.is_cifar10 else self.where.resolve().name.lower().replace(" ", "-")
 
     def read(self, part: Part, shape: tuple[int, int]) -> LabelledPictures:
         """Read one part.
 
         Args:
-            part: which; they share no picture, but for a folder without train/ and test/, which is both.
-            shape: height and width wanted.
+            part: a folder without train/ and test/ serves as both; otherwise the parts share no picture.
+            shape: height and width to scale the pictures to.
 
         Raises:
-            DataError: something is missing, damaged, or too little; it is named.
+            DataError: pictures, which the message names, are missing, damaged or too few.
         """
         if not self.is_cifar10:
             return _read_labelled_folder(self.where, part, shape)
@@ -64,21 +64,24 @@ class Source:
         return LabelledPictures(np.stack(resized), whole.labels, whole.names)
 
     def has_test(self) -> bool:
-        """Say whether there are pictures that training never sees."""
+        """Return whether it has test pictures, which training never sees."""
         return self.is_cifar10 or (self.where / "test").is_dir()
 
     def check_test(self, names: tuple[str, ...]) -> None:
-        """See, before a long training, that what is to be examined on has pictures, and no labels but those learned.
+        """Check before training that every test label has pictures and also exists in train/.
+
+        Args:
+            names: labels of train/.
 
         Raises:
-            DataError: it has none, or others.
+            DataError: a test label has no pictures, or is not in train/.
         """
         if self.is_cifar10 or not self.has_test():
             return
         unknown = sorted(set(_label_folders(self.where / "test")) - set(names))
         if unknown:
             raise DataError(
-                f"{self.where}/test has labels that train/ has not: {', '.join(unknown)}",
+                f"{self.where}/test has labels that train/ lacks: {', '.join(unknown)}",
                 "add pictures of them to train/, or remove them from test/",
             )
         for label in _label_folders(self.where / "test"):
@@ -92,10 +95,10 @@ def find(where: Path | None) -> Source:
     """Find a data set.
 
     Args:
-        where: what the user named; None takes $EDGE_APP_CIFAR10, else downloads CIFAR-10 (see `cifar10.download`).
+        where: file or folder; None means $EDGE_APP_CIFAR10, or, if that is not set, downloading CIFAR-10.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no data set at `where`, or the download failed.
     """
     where = where or cifar10.default_folder() or cifar10.download()
     if not where.exists():
@@ -131,12 +134,12 @@ def _label_folders(top: Path) -> list[str]:
         return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
         raise DataError(
-            f"cannot look into {top}: {error.strerror}", "let this user read it, or name another folder"
+            f"cannot list {top}: {error.strerror}", "let this user read it, or name another folder"
         ) from error
 
 
 def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
-    """Read the pictures of one label; those that cannot be read are named and left out."""
+    """Read the pictures of one label; leave out unreadable ones, with a warning."""
     read: list[Pixels] = []
     paths = sorted(folder.walk(top))
     for path in paths:
@@ -146,7 +149,7 @@ def _read_class(top: Path, shape: tuple[int, int]) -> Pixels:
             log.warning("%s left out: %s", path, error)
     if not read:
         found = f"none of its {counted(len(paths), 'picture')} can be read" if paths else "it holds no pictures"
-        raise DataError(f"label {top.name!r} has nothing to show: {found} ({top})", f"add pictures ({_suffixes()})")
+        raise DataError(f"label {top.name!r} has no usable picture: {found} ({top})", f"add pictures ({_suffixes()})")
     return np.stack(read)
 
 
@@ -155,10 +158,10 @@ def _suffixes() -> str:
 
 
 def places(data: LabelledPictures, labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return each picture's label as a place among a model's labels.
+    """Return each picture's label as an index into a model's labels.
 
     Raises:
-        DataError: the model does not know some of them.
+        DataError: the model does not know one of them.
     """
     missing = [name for name in data.names if name not in labels]
     if missing:

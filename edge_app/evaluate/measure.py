@@ -1,8 +1,8 @@
-"""Accuracy of a model on labelled pictures: as they are, degraded, and through a camera's eyes.
+"""Accuracy of a model on labelled pictures: as they are, degraded, and through the camera path.
 
-The camera path takes each picture through everything that a camera's frame goes through: it is enlarged into a
-640x480 frame, gets sensor noise, is JPEG-encoded, delivered by a source, and classified by the same pipeline. A
-mistake in decoding, cropping, shrinking or channel order that the direct path cannot show, shows there.
+The camera path treats each picture like a camera's frame: it is enlarged into a 640x480 frame, gets sensor noise, is
+JPEG-encoded, delivered by a source and classified by the same pipeline. This reveals mistakes in decoding, cropping,
+shrinking or channel order that the direct path hides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edge_app.sources import Closeable
 
 NOISE_SIGMA = 12.0
 JPEG_QUALITY = 90
-_SURROUNDINGS = 128  # Grey on both sides of the picture: what the centre crop must cut off.
+_SURROUNDINGS = 128  # grey on both sides of the picture, which the centre crop must cut off
 
 Progress = Callable[[int], None]
 
@@ -40,7 +40,7 @@ class Accuracy:
 
     Attributes:
         correct: pictures whose most probable label is the true one.
-        total: pictures.
+        total: all pictures.
     """
 
     correct: int
@@ -48,7 +48,7 @@ class Accuracy:
 
     @property
     def share(self) -> float:
-        """Correct share, 0..1."""
+        """Share of correct labels, 0..1."""
         return self.correct / self.total
 
     @property
@@ -76,7 +76,7 @@ class Scored:
 
     Attributes:
         logits: (N, classes) float32.
-        labels: (N,) the true ones, as places among the classes.
+        labels: (N,) true labels, as indices of classes.
     """
 
     logits: npt.NDArray[np.float32]
@@ -84,18 +84,18 @@ class Scored:
 
     @property
     def accuracy(self) -> Accuracy:
-        """Share of pictures whose highest score is the label's."""
+        """Share of pictures whose highest score is that of the true label."""
         return Accuracy(int((self.logits.argmax(1) == self.labels).sum()), len(self.labels))
 
     @property
     def confusion(self) -> npt.NDArray[np.int64]:
-        """(classes, classes) counts: true labels down, given ones across."""
+        """(classes, classes) counts: true labels down, predicted labels across."""
         classes = self.logits.shape[1]
         pairs = self.labels * classes + self.logits.argmax(1)
         return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
     def worst(self, temperature: float, count: int) -> npt.NDArray[np.int64]:
-        """Return which pictures are wrong with the most confidence, worst first."""
+        """Return the indices of the misclassified pictures with the highest confidence, highest first."""
         wrong = np.flatnonzero(self.logits.argmax(1) != self.labels)
         confidence = calibration.softmax(self.logits[wrong], temperature).max(1)
         return wrong[np.argsort(-confidence, kind="stable")][:count]
@@ -107,13 +107,13 @@ def score(
     degradation: degrade.Degradation = lambda pixels, _: pixels,
     progress: Progress = lambda _: None,
 ) -> Scored:
-    """Classify the pictures as they are, or degraded; no camera in between.
+    """Classify the pictures directly, as they are or degraded, without the camera path.
 
     Args:
         classifier: the model.
         data: pictures with their labels.
-        degradation: what is done to each; its noise is seeded with the picture's index.
-        progress: told how many pictures have been done since the last call.
+        degradation: change to each picture; its noise is seeded with the picture's index.
+        progress: called with the number of pictures done since its last call.
 
     Raises:
         DataError: the classifier does not know the labels.
@@ -138,11 +138,11 @@ def camera_path(
     Args:
         classifier: the model.
         data: pictures with their labels.
-        progress: told how many pictures have been done since the last call.
-        seen: what the source delivers in place of a frame's JPEG; for tests that break the path on purpose.
+        progress: called with the number of pictures done since its last call.
+        seen: replaces a frame's JPEG picture; for full decoding, and for tests that break the path on purpose.
     """
     dataset.places(data, classifier.labels)
-    # Neighbouring pictures have nothing to do with each other: no smoothing, and always the best label.
+    # Consecutive pictures are unrelated, so no smoothing; thresholds of 0 always give the best label, never unknown.
     decision = Decision(classifier.labels, Rules(enter=0.0, leave=0.0, smoothing_s=0.0))
     source, recogniser = _EnlargedPictures(data, seen), Recogniser(classifier, decision)
     correct = 0
@@ -153,16 +153,16 @@ def camera_path(
 
 
 def camera_path_full(classifier: Classifier, data: LabelledPictures, progress: Progress = lambda _: None) -> Accuracy:
-    """Classify through the camera path with every frame decoded at full size: what the cheap way is compared with."""
+    """Classify through the camera path with every frame decoded at full size, to compare the fast path with."""
     return camera_path(classifier, data, progress, FullDecode)
 
 
 def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
-    """Make the JPEG a camera might have delivered of a small picture.
+    """Return a small picture as the JPEG that a camera might deliver.
 
     Args:
         pixels: (H, W, 3) uint8, RGB.
-        seed: of the sensor noise.
+        seed: seed of the sensor noise.
 
     Returns:
         (N,) uint8: a 640x480 JPEG (quality 90, 4:2:0) of the picture enlarged to 480x480 with cubic interpolation,
@@ -173,7 +173,9 @@ def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
     left = (width - height) // 2
     enlarged = cv2.resize(pixels, (height, height), interpolation=cv2.INTER_CUBIC)
     frame[:, left : left + height] = cv2.cvtColor(enlarged, cv2.COLOR_RGB2BGR)
-    noise = np.empty((height, 3 * width), np.int16)  # one channel: of several, a scalar sigma reaches only the first
+    noise = np.empty(
+        (height, 3 * width), np.int16
+    )  # one channel: with several, OpenCV applies a scalar sigma to the first only
     cv2.setRNGSeed(seed)
     cv2.randn(noise, 0, NOISE_SIGMA)
     noisy = cv2.add(frame, noise.reshape(frame.shape), dtype=cv2.CV_8U)
@@ -181,7 +183,7 @@ def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
 
 
 class FullDecode:
-    """A picture that ignores every offer to be cheap: decoded at full size and shrunk from there."""
+    """A picture that is always decoded at full size, whatever smaller size would do."""
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
@@ -192,7 +194,7 @@ class FullDecode:
         return self._picture.size_px
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
-        """Decode everything. See `records.Picture.rgb`."""
+        """Decode at full size. See `records.Picture.rgb`."""
         return self._picture.rgb(box)
 
 
@@ -210,4 +212,4 @@ class _EnlargedPictures(Closeable):
             yield Frame(index, 0.0, float(index), picture, truth=self._data.names[label])
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""

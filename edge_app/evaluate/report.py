@@ -1,4 +1,4 @@
-"""An evaluation as text, as JSON, and as one HTML page that needs nothing beside it."""
+"""An evaluation as text, as JSON, and as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ MISTAKES = 40
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one evaluation found out.
+    """All figures of one evaluation.
 
     Attributes:
-        model: its name.
-        runtime: what ran it, with version.
-        command: what was typed.
-        data: the pictures, for the sheet of mistakes.
-        labels: the model's, in the order of its outputs.
-        temperature: of the model's card; 1 without a card.
-        direct: scores of the pictures as they are; None where not asked for.
-        float_: the same by the float weights, where they are at hand.
-        camera: by name of the path ("camera", "camera-full").
-        degraded: by name of the degradation.
+        model: name of the model.
+        runtime: name and version of the runtime.
+        command: command line.
+        data: pictures, for the sheet of mistakes.
+        labels: labels of the model, in the order of its outputs.
+        temperature: temperature on the model's card; 1 without a card.
+        direct: scores of the pictures as they are; None if not measured.
+        float_: scores of the float weights; None without weights.
+        camera: accuracy by name of the path ("camera", "camera-full").
+        degraded: accuracy by name of the degradation.
     """
 
     model: str
@@ -53,7 +53,7 @@ class Report:
 
 
 def per_class(scored: Scored, labels: tuple[str, ...]) -> dict[str, Accuracy]:
-    """Return the accuracy on the pictures of each label that there are pictures of."""
+    """Return the accuracy for each label that has pictures."""
     rows = zip(labels, scored.confusion, strict=True)
     return {name: Accuracy(int(row[place]), int(row.sum())) for place, (name, row) in enumerate(rows) if row.sum()}
 
@@ -110,18 +110,18 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def to_html(report: Report) -> str:
-    """Return one page with plots and the worst mistakes, everything inside it. Needs matplotlib."""
+    """Return one self-contained page with plots and the worst mistakes. Needs matplotlib."""
     if report.direct is None:
         return _page(report, "<p>Only the camera path was measured.</p>")
     sections = [
         ("By class", _plot_bars(per_class(report.direct, report.labels))),
-        ("Confusion: true labels down, given ones across", _plot_confusion(report.direct, report.labels)),
-        ("Does it mean what it says? Confidence against accuracy", _plot_reliability(report)),
+        ("Confusion matrix: true labels down, predicted labels across", _plot_confusion(report.direct, report.labels)),
+        ("Calibration: confidence against accuracy", _plot_reliability(report)),
     ]
     if report.degraded:
         pictures = {"as it is": report.direct.accuracy, **report.degraded, **report.camera}
-        sections.append(("Under a bad camera", _plot_bars(pictures)))
-    sections.append((f"The {MISTAKES} worst mistakes: wrong, and sure of it", _sheet(report)))
+        sections.append(("With a bad camera", _plot_bars(pictures)))
+    sections.append((f"The {MISTAKES} worst mistakes: highest confidence first", _sheet(report)))
     return _page(report, "".join(f"<h2>{html.escape(title)}</h2>{content}" for title, content in sections))
 
 
@@ -146,7 +146,7 @@ def _page(report: Report, content: str) -> str:
 
 
 def check_plots() -> None:
-    """See that plots can be made.
+    """Check that plots can be made.
 
     Raises:
         DependencyMissing: matplotlib is not installed.
@@ -154,12 +154,12 @@ def check_plots() -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise DependencyMissing(
             "the page's plots need matplotlib",
-            "install it with \"pip install 'edge-app[train]'\", or leave --html away",
+            "install it with \"pip install 'edge-app[train]'\", or omit --html",
         )
 
 
 def _figure(width: float, height: float) -> Any:
-    """Make a figure without the interactive part of matplotlib."""
+    """Make a figure without pyplot, which would look for a display."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -180,7 +180,7 @@ def _plot_bars(figures: Mapping[str, Accuracy]) -> str:
     for place, share in enumerate(shares):
         axes.text(1, place, f"{share:.1f} %", va="center", color="white", fontsize=8)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 100), xlabel="labelled rightly, % (with 95 % interval)")
+    axes.set(xlim=(0, 100), xlabel="labelled correctly, % (with 95 % interval)")
     return _svg(figure)
 
 
@@ -189,7 +189,7 @@ def _plot_confusion(scored: Scored, labels: tuple[str, ...]) -> str:
     figure = _figure(8, 7)
     axes = figure.subplots()
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root shows rare confusions too
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the square root makes rare confusions visible
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     if len(labels) <= 20:
@@ -200,7 +200,7 @@ def _plot_confusion(scored: Scored, labels: tuple[str, ...]) -> str:
 
 
 def _plot_reliability(report: Report) -> str:
-    assert report.direct is not None  # noqa: S101  # narrows the type; `to_html` has looked
+    assert report.direct is not None  # noqa: S101  # narrows the type; `to_html` has checked
     figure = _figure(8, 3.8)
     for axes, (title, temperature) in zip(
         figure.subplots(1, 2),
@@ -223,17 +223,17 @@ def _plot_reliability(report: Report) -> str:
 
 
 def _sheet(report: Report) -> str:
-    assert report.direct is not None  # noqa: S101  # narrows the type; `to_html` has looked
+    assert report.direct is not None  # noqa: S101  # narrows the type; `to_html` has checked
     scored = report.direct
     worst = scored.worst(report.temperature, MISTAKES)
     probabilities = calibration.softmax(scored.logits[worst], report.temperature)
     tiles = []
     for place, row in zip(worst, probabilities, strict=True):
         given = int(row.argmax())
-        told = f"{report.labels[scored.labels[place]]}, taken for {report.labels[given]} ({row[given]:.0%})"
+        caption = f"{report.labels[scored.labels[place]]}, taken for {report.labels[given]} ({row[given]:.0%})"
         tiles.append(
             f'<figure><img alt="picture {place}" src="{_data_url(report.data.pictures[place])}">'
-            f"<figcaption>{html.escape(told)}</figcaption></figure>"
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     return f'<div class="sheet">{"".join(tiles)}</div>' if tiles else "<p>None.</p>"
 

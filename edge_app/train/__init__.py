@@ -1,1 +1,1 @@
-"""Training: data, architectures, fit, quantise. Needs the [train] extra; nothing outside this folder imports it."""
+"""Training, from pictures to a quantised model. Needs the [train] extra; only commands import it, when run."""

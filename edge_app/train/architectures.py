@@ -1,7 +1,7 @@
 """The networks. Each takes (N, 3, H, W) pictures of 0..255 and returns (N, classes) logits.
 
-A network normalises its pixels and then runs its `head`. What is shipped is an `Exported` copy, in which normalisation
-and batch normalisation have been folded into the weights: it takes raw pixels and computes the same.
+A network normalises its pixels and then runs its `head`. The shipped model is made from an `Exported` copy, which has
+both normalisations folded into its weights: it computes the same logits from raw pixels.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-# Mean and standard deviation of CIFAR-10's training pixels, per channel, in grey levels of 0..255.
+# Mean and standard deviation of CIFAR-10's training pixels, per channel, in levels of 0..255.
 MEAN = (125.3, 123.0, 113.9)
 STD = (63.0, 62.1, 66.7)
 
 
 class Network(nn.Module, ABC):
-    """What all networks share.
+    """Base class of the networks.
 
     Attributes:
-        first: the layer that takes the normalised pixels. It pads nothing, or folding would not be exact.
+        first: layer that takes the normalised pixels. It must not pad: folding would be inexact at the edges.
     """
 
     first: nn.Conv2d | nn.Linear
@@ -41,27 +41,27 @@ class Network(nn.Module, ABC):
         """Compute logits from normalised pixels."""
 
     def prepare(self, pixels: Tensor) -> None:
-        """Set what depends on the training pictures, (N, 3, H, W) of 0..255, before training."""
+        """Initialise what depends on the training pictures, (N, 3, H, W) of 0..255."""
 
     def filters(self) -> list[nn.Parameter]:
-        """Return the convolutions' weights that batch normalisation follows."""
+        """Return the weights of the convolutions that batch normalisation follows."""
         return []
 
     def fold(self) -> None:
-        """Merge what only training needs into the weights beside it."""
+        """Merge the normalisation of pixels into the first layer, in place."""
         weight, bias = self.first.weight.data, self.first.bias
         assert bias is not None  # noqa: S101  # narrows the type; every first layer here has one
         if isinstance(self.first, nn.Conv2d):
             bias.data -= (weight * (self.mean / self.std)).sum((1, 2, 3))
             weight /= self.std
-        else:  # rows of a dense layer see pixels one after the other, R G B in each
+        else:  # a dense layer's row has the weights of one pixel after another, R, G, B for each
             by_color = weight.view(len(weight), -1, 3)
             bias.data -= (by_color * (self.mean / self.std).flatten()).sum((1, 2))
             by_color /= self.std.flatten()
 
 
 class Exported(nn.Module):
-    """A folded copy of a network: raw pixels in, logits out. What is converted and shipped."""
+    """A folded copy of a network, to convert and ship: raw pixels in, logits out."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -93,13 +93,13 @@ class Lecture(Network):
         """Compute logits from normalised pixels."""
         x = self.pool(torch.relu(self.first(normalised)))
         x = self.pool(torch.relu(self.second(x)))
-        # Channels last before flattening, as TFLite lays them out: the converter then needs no transpose.
+        # Flatten with channels last, TFLite's layout: the converter then needs no transpose.
         x = x.permute(0, 2, 3, 1).flatten(1)
         return self.output(self.dropout(torch.relu(self.hidden(x))))
 
 
 class LectureDense(Network):
-    """The dense network the lecture argues against: each unit sees all pixels, none knows which are neighbours."""
+    """The dense network the lecture argues against: its units see all pixels, but not which are neighbours."""
 
     def __init__(self, classes: int, shape: tuple[int, int]) -> None:
         super().__init__()
@@ -115,11 +115,10 @@ class LectureDense(Network):
 
 
 class Convolution(nn.Module):
-    """3x3 convolution, optional 2x2 max pooling, batch normalisation, ReLU; a skip around it where shapes allow.
+    """3x3 convolution, optional 2x2 max pooling, batch normalisation and ReLU; optionally with a skip around it.
 
-    Batch normalisation has no learned scale. Its scale is positive then, so that it commutes with max pooling and
-    ReLU follows from the convolution alone once it is folded: pooling first saves three quarters of the training's
-    memory traffic.
+    Batch normalisation has no learned scale, so its scale is positive and it commutes with max pooling. Pooling before
+    it saves three quarters of the training's memory traffic, and folding into the convolution stays exact.
     """
 
     def __init__(self, inputs: int, outputs: int, pools: bool, skips: bool) -> None:
@@ -131,7 +130,7 @@ class Convolution(nn.Module):
         self.skips = skips
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute (N, outputs, H or H / 2, W or W / 2) activations, nowhere negative."""
+        """Compute (N, outputs, H or H / 2, W or W / 2) activations >= 0."""
         y = self.norm(self.pool(self.conv(x)))
         if self.bias is not None:
             y = y + self.bias
@@ -140,7 +139,7 @@ class Convolution(nn.Module):
     def fold(self) -> None:
         """Merge batch normalisation and bias into the convolution."""
         if self.bias is None or not isinstance(self.norm, nn.BatchNorm2d):
-            return
+            return  # folded already
         scale = torch.rsqrt(self.norm.running_var + self.norm.eps)
         folded = nn.Conv2d(self.conv.in_channels, self.conv.out_channels, 3, padding=1)
         folded.weight.data = self.conv.weight.data * scale[:, None, None, None]
@@ -150,18 +149,18 @@ class Convolution(nn.Module):
 
 
 class Plain(Network):
-    """Whitened 2x2 patches, then stages of 3x3 convolutions, halved by max pooling: what XNNPACK runs fastest.
+    """Whitened 2x2 patches, then stages of 3x3 convolutions with max pooling: the layers XNNPACK runs fastest.
 
     The shape follows K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024): a fixed first layer of
-    whitening filters, the first convolution of a stage before its pooling, a global maximum before the dense layer.
+    whitening filters, pooling after the first convolution of each stage, a global maximum before the dense layer.
 
     Args:
-        classes: of the last layer.
-        shape: height and width of the pictures; any from 32 up.
-        stages: the widths of the convolutions in each stage. The first of a stage is followed by pooling.
-        stem: filters of the first layer: the strongest of the 12 (2 x 2 x 3) that whiten, and their negatives, so
-            that ReLU loses nothing.
-        skips: whether a later convolution of a stage has a skip around it.
+        classes: number of outputs.
+        shape: height and width of the pictures, at least 32.
+        stages: channels of each convolution of each stage. Pooling follows the first of a stage.
+        stem: number of filters in the first layer: half of them are the strongest of the 12 (2 x 2 x 3) whitening
+            filters, half their negatives, so that ReLU loses nothing.
+        skips: whether the later convolutions of a stage have skips around them.
     """
 
     def __init__(
@@ -177,6 +176,7 @@ class Plain(Network):
                 has_skip = skips and place > 0 and inputs == outputs
                 self.stages.append(Convolution(inputs, outputs, pools=place == 0, skips=has_skip))
                 inputs = outputs
+        # The 2x2 stem takes one pixel off each side, each stage halves it.
         side = [(length - 1) >> len(stages) for length in shape]
         self.pool = nn.MaxPool2d((side[0], side[1]))
         self.output = nn.Linear(inputs, classes)
@@ -186,10 +186,11 @@ class Plain(Network):
         return [stage.conv.weight for stage in self.stages]
 
     def prepare(self, pixels: Tensor) -> None:
-        """Set the first layer to the eigenvectors of the pictures' 2x2 patches, scaled to variance one."""
+        """Set the first layer to the eigenvectors of the pictures' 2x2 patches, scaled to unit variance."""
         patches = ((pixels - self.mean) / self.std).unfold(2, 2, 1).unfold(3, 2, 1)  # (N, 3, H-1, W-1, 2, 2)
         rows = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
         values, vectors = torch.linalg.eigh(torch.cov(rows.T))
+        # 5e-4 (Jordan) keeps the weakest directions, mostly noise, from being blown up; flip puts the strongest first.
         filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(12, 3, 2, 2).flip(0)[: len(self.first.weight) // 2]
         self.first.weight.data = torch.cat([filters, -filters]).to(self.first.weight)
         self.first.bias.data.zero_()
@@ -200,19 +201,20 @@ class Plain(Network):
         return self.output(x.flatten(1))
 
     def fold(self) -> None:
-        """Merge normalisation and every batch normalisation into the convolutions."""
+        """Merge the normalisation of pixels and all batch normalisations into the convolutions."""
         super().fold()
         for stage in self.stages:
             stage.fold()
 
 
 def count_macs(network: nn.Module, shape: tuple[int, int]) -> int:
-    """Count the multiply-accumulate operations that convolutions and dense layers need for one picture."""
+    """Count the multiply-accumulate operations of the convolutions and dense layers for one picture."""
     total = 0
 
     def add(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal total
         if isinstance(layer, nn.Conv2d | nn.Linear):
+            # Each output value takes as many operations as one filter has weights.
             total += layer.weight[0].numel() * output[0].numel()
 
     hooks = [layer.register_forward_hook(add) for layer in network.modules()]

@@ -1,4 +1,4 @@
-"""Random changes to training pictures: what a camera may do to one without changing its label."""
+"""Random changes to training pictures that leave their labels valid, such as those a camera makes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from edge_app.pictures import degrade
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Pixels
 
-GREY = 121  # CIFAR-10's mean: what a cut-out square is filled with
+GREY = 121  # CIFAR-10's mean, fills cut-out squares
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much is changed.
+    """Which changes to make, and how strong.
 
     Attributes:
-        mirror: whether left and right may be exchanged.
-        shift_px: largest move along both axes; the edge is mirrored into the gap.
-        zoom: largest relative change of size, of every fourth picture.
-        cutout_px: side of a square that is greyed out somewhere (DeVries and Taylor 2017); 0 for none.
-        camera: share of pictures that go through a bad camera.
-        mixed: share of pictures that get a rectangle of another one (CutMix, Yun et al. 2019).
+        mirror: whether pictures may be mirrored left to right.
+        shift_px: largest shift along each axis; the gap is filled with the mirrored edge.
+        zoom: largest relative change of size; one picture in four is zoomed.
+        cutout_px: side of the square greyed out at a random place (DeVries and Taylor 2017); 0 for none.
+        camera: share of pictures degraded as by a bad camera.
+        mixed: share of pictures that get a rectangle from another one (CutMix, Yun et al. 2019).
     """
 
     mirror: bool = True
@@ -35,9 +35,9 @@ class Augmentation:
     mixed: float = 0.0
 
 
-ZOOMED = 0.25
-# Of each change of a bad camera, half of the pictures that go through it get it; ranges reach a little further than
-# what `degrade.STANDARD` measures, so that those are not the edge of what the network knows.
+ZOOMED = 0.25  # share of pictures
+# A picture gets each of the bad camera's changes with probability one half. The ranges go a little beyond
+# `degrade.STANDARD`, so that an evaluation does not test at the edge of what the network has learned.
 EACH = 0.5
 BLUR_PX = (0.3, 1.2)
 EXPOSURE = (0.5, 1.5)
@@ -53,9 +53,9 @@ def augment(
 
     Args:
         pictures: (N, H, W, 3) uint8, RGB.
-        mirrored: (N,) which to mirror.
-        how: how much.
-        generator: decides; the same state gives the same pictures.
+        mirrored: (N,) True where to mirror.
+        how: the changes to make.
+        generator: source of randomness; the same state gives the same pictures.
 
     Returns:
         (N, H, W, 3) uint8, a new array.
@@ -64,10 +64,10 @@ def augment(
     changed = np.where(mirrored[:, None, None, None], pictures[:, :, ::-1], pictures)
     shifts = generator.integers(-how.shift_px, how.shift_px + 1, (count, 2))
     zooms = np.where(generator.random(count) < ZOOMED, 1 + how.zoom * generator.uniform(-1, 1, count), 1.0)
-    spoilt = generator.random(count) < how.camera
+    degraded = generator.random(count) < how.camera
     for place in range(count):
         picture = move(changed[place], shifts[place], zooms[place])
-        if spoilt[place]:
+        if degraded[place]:
             picture = through_a_bad_camera(picture, generator)
         changed[place] = picture
     if how.cutout_px:
@@ -76,7 +76,7 @@ def augment(
 
 
 def move(picture: Pixels, shift_px: npt.NDArray[np.int64], zoom: float) -> Pixels:
-    """Shift a picture right and down and zoom around its middle; what comes from outside is mirrored."""
+    """Shift a picture right and down and zoom around its centre; fill gaps with the mirrored edge."""
     height, width = picture.shape[:2]
     right, down = shift_px
     if zoom == 1.0:
@@ -92,7 +92,7 @@ def move(picture: Pixels, shift_px: npt.NDArray[np.int64], zoom: float) -> Pixel
 
 
 def through_a_bad_camera(picture: Pixels, generator: np.random.Generator) -> Pixels:
-    """Blur, expose, tint, add noise, compress: each or not, in the order in which a camera does it."""
+    """Maybe blur, expose, tint, add noise, compress: each at random, in the order of a camera."""
     blurred, exposed, tinted, noisy, compressed = generator.random(5) < EACH
     if blurred:
         picture = degrade.blur(picture, generator.uniform(*BLUR_PX))
@@ -106,7 +106,7 @@ def through_a_bad_camera(picture: Pixels, generator: np.random.Generator) -> Pix
 
 
 def cut_out(pictures: npt.NDArray[np.uint8], side_px: int, generator: np.random.Generator) -> None:
-    """Grey out a square of each picture, in place; it may reach over the edge."""
+    """Grey out a square of each picture, in place; it may extend beyond the edge."""
     count, height, width, _ = pictures.shape
     middles = generator.integers(0, (height, width), (count, 2))
     for picture, (y, x) in zip(pictures, middles - side_px // 2, strict=True):
@@ -116,13 +116,13 @@ def cut_out(pictures: npt.NDArray[np.uint8], side_px: int, generator: np.random.
 def mix(
     pictures: npt.NDArray[np.uint8], targets: npt.NDArray[np.float32], share: float, generator: np.random.Generator
 ) -> None:
-    """Paste a rectangle of another picture into some, in place, and divide their targets by area (Yun et al. 2019).
+    """Paste rectangles of other pictures into some, in place, and mix their targets by area (Yun et al. 2019).
 
     Args:
         pictures: (N, H, W, 3) uint8.
         targets: (N, classes) probabilities.
-        share: of pictures to change.
-        generator: decides. The share of a picture that the rectangle covers is uniform, before its edges are cut.
+        share: share of pictures to change.
+        generator: source of randomness. A rectangle's share of the picture is uniform, before clipping at the edges.
     """
     count, height, width, _ = pictures.shape
     others = generator.permutation(count)

@@ -1,4 +1,4 @@
-"""Where a training is kept after every epoch, and taken up again."""
+"""Saves a training after every epoch, and resumes it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from edge_app.system import files
 
 
 class Part(Protocol):
-    """Network or optimiser: what has a state to keep."""
+    """Anything with a state to save: a network or an optimiser."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state."""
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Take a state over."""
+        """Set the state."""
 
 
 class Checkpoint:
-    """One file, replaced as a whole: a crash or a full disk leaves the last one.
+    """A file that is replaced atomically: a crash or a full disk leaves the previous one.
 
     Args:
-        path: the file.
-        identity: what the training is; one of another identity is not gone on with.
+        path: path of the file.
+        identity: facts that define the training; a checkpoint with other facts is refused.
 
     Attributes:
-        history: figures of each finished epoch.
+        history: loss and validation accuracy of each finished epoch.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -38,10 +38,10 @@ class Checkpoint:
         self.history: list[dict[str, float]] = []
 
     def load(self, parts: Mapping[str, Part]) -> int:
-        """Set the parts to what was kept and return the number of finished epochs, 0 where nothing was.
+        """Restore the parts and return the number of finished epochs, 0 without a file.
 
         Raises:
-            StartError: the file is damaged, or of another training.
+            StartError: the file is damaged, or belongs to another training.
         """
         if not self._path.exists():
             return 0
@@ -53,31 +53,33 @@ class Checkpoint:
                 f"checkpoint {self._path} cannot be read: {error.strerror}",
                 "let this user read it, or name another --out",
             ) from error
-        except Exception as error:  # torch names no errors: zip, pickle, key, runtime, OS
+        except Exception as error:  # torch documents none: zip, pickle, key, runtime and OS errors occur
             raise StartError(
-                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "--restart begins anew"
+                f"checkpoint {self._path} cannot be read: damaged ({type(error).__name__})", "start over with --restart"
             ) from error
         different = [name for name in self._identity if identity.get(name) != self._identity[name]]
         if different:
             was = ", ".join(f"{name} {identity.get(name)}" for name in different)
             now = ", ".join(f"{name} {self._identity[name]}" for name in different)
             raise StartError(
-                f"{self._path} is of another training ({was}, asked for is {now})",
-                "name another --out, or begin anew with --restart",
+                f"{self._path} belongs to another training ({was}, not {now})",
+                "name another --out, or start over with --restart",
             )
         try:
             for name, part in parts.items():
                 part.load_state_dict(states[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise StartError(f"{self._path} is of a network of another shape", "begin anew with --restart") from error
+            raise StartError(
+                f"{self._path} belongs to a network of another shape", "start over with --restart"
+            ) from error
         self.history = history
         return len(self.history)
 
     def save(self, parts: Mapping[str, Part], figures: dict[str, float]) -> None:
-        """Keep the parts after one more epoch.
+        """Save the parts after one more epoch.
 
         Raises:
-            RunError: the file cannot be written; the last one stays.
+            RunError: the file cannot be written; the previous one remains.
         """
         self.history.append(figures)
         states = {name: part.state_dict() for name, part in parts.items()}
@@ -86,10 +88,10 @@ class Checkpoint:
                 torch.save({"identity": self._identity, "states": states, "history": self.history}, file)
         except (OSError, RuntimeError) as error:  # torch turns a failed write into a RuntimeError
             raise RunError(
-                f"cannot keep the training in {self._path}: {getattr(error, 'strerror', None) or error}",
-                f"epoch {len(self.history) - 1} is kept, the same command goes on from there",
+                f"cannot save the training to {self._path}: {getattr(error, 'strerror', None) or error}",
+                f"epoch {len(self.history) - 1} is kept, the same command resumes from there",
             ) from error
 
     def remove(self) -> None:
-        """Forget the training: it is finished, or begins anew."""
+        """Delete the file: the training is finished, or starts over."""
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a network is trained on: the training pictures, divided once and for all into two parts."""
+"""The training pictures, split into a training part and a validation part, always the same way."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ HELD_OUT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The training pictures, divided. Test pictures are not among them.
+    """The training pictures in two parts; neither has test pictures.
 
     Attributes:
         train: 95 % of each class, to learn from.
-        validation: the rest, to choose, calibrate and set thresholds on.
+        validation: the rest, to choose recipes, calibrate and set thresholds.
     """
 
     train: LabelledPictures
@@ -28,7 +28,7 @@ class Split:
 
 
 def divide(whole: LabelledPictures) -> Split:
-    """Hold 5 % of each class out, at least one picture, chosen by a fixed seed.
+    """Hold out 5 % of each class, at least one picture, chosen with a fixed seed.
 
     Raises:
         DataError: a class has fewer than two pictures.
@@ -39,7 +39,7 @@ def divide(whole: LabelledPictures) -> Split:
         if len(indices) < 2:
             raise DataError(
                 f"class {name!r} has {counted(len(indices), 'picture')}",
-                "one to learn from and one to check on are needed",
+                "add some: one to learn from and one to validate on are needed",
             )
     held_out = np.sort(np.concatenate([indices[: max(1, round(HELD_OUT * len(indices)))] for indices in of_class]))
     return Split(whole.at(np.setdiff1d(order, held_out)), whole.at(held_out))

@@ -1,7 +1,7 @@
 """The training loop, top to bottom.
 
-An epoch depends on the seed, its own number and what the checkpoint holds, nothing else: a training that was killed
-goes on from the end of its last whole epoch and ends with the same weights.
+An epoch depends only on the seed, its own number and the checkpoint: a training that was killed resumes after its last
+whole epoch and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one training is.
+    """Everything that defines one training besides its pictures.
 
     Attributes:
-        recipe: how.
+        recipe: the network and how to train it.
         epochs: passes over the training pictures.
-        seed: fixes initial weights, order and augmentation.
+        seed: determines initial weights, order and augmentation.
         device: "cpu" or "cuda".
     """
 
@@ -60,16 +60,16 @@ def fit(
     """Train a network and return the moving average of its weights.
 
     Args:
-        plan: how.
-        network: fresh, or with the weights to go on from; changed in place.
-        split: learns from `split.train`; `split.validation` is only reported.
-        checkpoint: where to go on from, and where each epoch is kept.
-        teacher: takes the same pictures; the network learns its logits beside the labels.
-        stop: set to break off.
+        plan: recipe, epochs, seed and device.
+        network: new, or with weights to fine-tune; changed in place.
+        split: the network learns from `split.train`; accuracy on `split.validation` is only reported.
+        checkpoint: resumed if its file exists; saved after each epoch.
+        teacher: classifies the same pictures; the network learns its logits as well as the labels.
+        stop: stops the training when set.
 
     Raises:
-        StartError: the checkpoint is of another training, or damaged.
-        RunError: broken off, or the checkpoint cannot be written; finished epochs are kept.
+        StartError: the checkpoint is damaged, or belongs to another training.
+        RunError: stopped, diverged, or the checkpoint cannot be written; finished epochs are kept.
     """
     network.to(plan.device, memory_format=torch.channels_last)
     optimisers = make_optimisers(network, plan.recipe)
@@ -80,16 +80,16 @@ def fit(
     parts = {"network": network, "average": average, **{f"optimiser {n}": o for n, o in enumerate(optimisers)}}
     done = checkpoint.load(parts)
     if done:
-        log.warning("going on after epoch %d of %d", done, plan.epochs)
+        log.warning("resuming after epoch %d of %d", done, plan.epochs)
 
     with progress(plan, steps * min(plan.recipe.batch, len(split.train.labels)), done) as bar:
         for epoch in range(done, plan.epochs):
             network.train()
-            torch.manual_seed(plan.seed * 10_007 + epoch)  # dropout
+            torch.manual_seed(plan.seed * 10_007 + epoch)  # for dropout; a resumed epoch must draw the same
             for step, (pictures, targets) in enumerate(batches(split.train, plan, epoch)):
                 if stop is not None and stop.is_set():
                     raise RunError(
-                        f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command goes on from there"
+                        f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command resumes from there"
                     )
                 share = rate_at((epoch * steps + step) / (plan.epochs * steps), plan.recipe.warmup)
                 for optimiser, rates in zip(optimisers, peaks, strict=True):
@@ -108,7 +108,7 @@ def fit(
             if not math.isfinite(loss.item()):
                 raise RunError(
                     f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged",
-                    "choose a lower --rate and begin anew with --restart",
+                    "choose a lower --rate and start over with --restart",
                 )
             checkpoint.save(parts, {"loss": loss.item(), "validation": right})
             tell(bar, f"epoch {epoch + 1}/{plan.epochs}, loss {loss.item():.3f}, validation {right:.2%}")
@@ -116,7 +116,7 @@ def fit(
 
 
 def make_optimisers(network: Network, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Give the convolutions that batch normalisation follows to Muon, all the rest that is trained to AdamW."""
+    """Return Muon for the convolutions that batch normalisation follows, AdamW for all other trained weights."""
     filters = network.filters()
     taken = {id(weight) for weight in filters}
     rest = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in taken]
@@ -127,19 +127,19 @@ def make_optimisers(network: Network, recipe: Recipe) -> list[torch.optim.Optimi
 
 
 def averaging_decay(horizon_steps: int, total_steps: int) -> float:
-    """Return the decay of an average over the last `horizon_steps`, or the last tenth of a short training."""
+    """Return the decay that averages over the last `horizon_steps`, at most a tenth of the training."""
     return 1 - 1 / max(1.0, min(horizon_steps, total_steps / 10))
 
 
 def batches(data: LabelledPictures, plan: Plan, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield one epoch of shuffled, changed batches; the last, incomplete one is left out.
+    """Yield one epoch of shuffled, augmented batches; drop the last, incomplete one.
 
-    Every picture is mirrored in every other epoch, not at random (K. Jordan 2024, "alternating flip"): both of its
-    sides are then seen equally often.
+    Every picture is mirrored in every other epoch, not at random (K. Jordan 2024, "alternating flip"), so that both
+    versions are seen equally often.
 
     Yields:
-        (batch, 3, H, W) float pictures of 0..255, channels last, and (batch, classes) float probabilities of their
-        labels, on the plan's device.
+        (batch, 3, H, W) float pictures of 0..255, channels last, and (batch, classes) float target probabilities,
+        on the plan's device.
     """
     count, size = len(data.labels), min(plan.recipe.batch, len(data.labels))
     how, certain = plan.recipe.augmentation, np.eye(len(data.names), dtype=np.float32)
@@ -156,12 +156,12 @@ def batches(data: LabelledPictures, plan: Plan, epoch: int) -> Iterator[tuple[Te
 
 
 def rate_at(progress: float, warmup: float) -> float:
-    """Return the share of the peak learning rate at a share of all steps: up in a line, then down to zero."""
+    """Return the share of the peak learning rate at a share of all steps: linear warm-up, then linear to zero."""
     return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
 
 
 def loss_of(network: nn.Module, teacher: nn.Module | None, pictures: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
-    """Return cross-entropy with smoothed labels, or, with a teacher, nine tenths of the distance to its answers.
+    """Return cross-entropy with smoothed labels; with a teacher, a tenth of it plus 0.9 of the distance to its answers.
 
     The distance is the Kullback-Leibler divergence at a raised temperature T, times T^2 so that its gradients keep
     their size (Hinton, Vinyals and Dean 2015).
@@ -192,25 +192,25 @@ def logits(network: nn.Module, pictures: npt.NDArray[np.uint8], device: str = "c
 
 
 def accuracy(network: nn.Module, data: LabelledPictures, device: str = "cpu") -> float:
-    """Return the share of pictures whose highest logit is the label's."""
+    """Return the share of pictures whose highest logit is that of the true label."""
     guessed = logits(network, data.pictures, device).argmax(1)
     return float((guessed == torch.from_numpy(data.labels)).double().mean())
 
 
 def progress(plan: Plan, pictures: int, done: int) -> tqdm:
-    """Return a bar over the pictures of all epochs; it shows pictures a second and the time left."""
+    """Return a progress bar over the pictures of all epochs, with pictures a second and the time left."""
     return tqdm(
         total=plan.epochs * pictures,
         initial=done * pictures,
         unit="img",
         unit_scale=True,
-        disable=None,  # not where stderr is no terminal
+        disable=None,  # hides it where stderr is not a terminal
         smoothing=0.02,
     )
 
 
 def tell(bar: tqdm, text: str) -> None:
-    """Show what an epoch gave beside the bar, or as a line of its own where there is no bar."""
+    """Show an epoch's figures on the bar, or log them if there is no bar."""
     bar.set_description(text)
     if bar.disable:
         log.warning("%s", text)

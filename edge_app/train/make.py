@@ -1,4 +1,4 @@
-"""From a recipe and pictures to a model that can be shipped: `edge-app train`."""
+"""One training, from recipe and pictures to a model ready to ship: `edge-app train`."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from edge_app.train.recipes import Recipe
 log = logging.getLogger(__name__)
 
 USUAL_SIDE_PX = 32
-PREPARING = 5000  # pictures of 32x32, or as many pixels, that set a network's first layer
-# On pictures of one's own there are few, and a good network is to be changed little: this share of the peak rates.
+PREPARING = 5000  # pictures of 32x32, or as many pixels, to initialise a network's first layer from
+# Share of the peak rates: a user's pictures are few, and should change a good network only a little.
 FINE_TUNING = 0.2
 
 
 def make(settings: Train, source: dataset.Source, command: str, stop: threading.Event) -> Path:
-    """Train, quantise, measure; write NAME.tflite, NAME.json and NAME.safetensors.
+    """Train, quantise and measure; write NAME.tflite, NAME.json and NAME.safetensors.
 
     Args:
-        settings: of the command.
-        source: the pictures.
-        command: what was typed, for the card.
-        stop: set to break off; the epochs that are finished are kept.
+        settings: settings of `edge-app train`.
+        source: the data set.
+        command: command line, for the card.
+        stop: stops the training when set; finished epochs are kept.
 
     Returns:
         Path of the .tflite file.
 
     Raises:
-        UsageError: recipe, device or the weights to begin from do not fit.
-        ModelRefused: there are no such weights, or they are damaged.
-        DataError: the pictures are missing, damaged or too few.
+        UsageError: no such recipe or device, or the weights to start from do not fit the network.
+        ModelRefused: weights or a reference are missing, damaged or cannot be run.
+        DataError: pictures are missing, damaged or too few.
         StartError: the folder cannot be written, or holds another training.
-        RunError: broken off, or the disk is full.
+        RunError: stopped, or the disk is full.
     """
     recipe, device = recipes.find(settings.recipe), _device(settings.device)
     start = weights.read(settings.from_) if settings.from_ else None
@@ -71,7 +71,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
     network = _begin(recipe, split.train, start)
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
     trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
-    process.die_on_signals(stop)  # all epochs are kept, and files are replaced as a whole: there is nothing to finish
+    process.die_on_signals(stop)  # safe now: all epochs are saved, and files are replaced atomically
     facts = ship.Facts(name, plan, source, references, command, _origin(start))
     path = ship.ship(trained, split, facts, settings.out)
     checkpoint.remove()
@@ -79,7 +79,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
 
 
 def _origin(start: weights.Weights | None) -> str | None:
-    """Name the weights a training went on from; a later file of that name may be another."""
+    """Return name and checksum of the weights a training started from; the name may mean another file later."""
     if start is None:
         return None
     return f"{start.path.stem}, SHA-256 {hashlib.sha256(start.path.read_bytes()).hexdigest()[:16]}..."
@@ -88,15 +88,15 @@ def _origin(start: weights.Weights | None) -> str | None:
 def fitted(
     recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | None, rate: float | None = None
 ) -> Recipe:
-    """Adapt a recipe to pictures and start: small batches for few pictures, small steps for good weights.
+    """Adapt a recipe: smaller batches for few pictures, smaller steps from trained weights.
 
-    A teacher that knows other labels, or pictures of another size, cannot teach.
+    A teacher for other labels or another size of pictures is dropped, with a warning.
     """
     count = len(pictures.labels)
-    # Twenty steps an epoch at least, as long as a batch has 16 pictures: batch normalisation needs some.
+    # At least twenty steps an epoch, but at least 16 pictures a batch: batch normalisation needs them.
     recipe = replace(recipe, batch=min(recipe.batch, max(16, count // 20), count))
     share = rate or (FINE_TUNING if start else 1.0)
-    # A last layer for other labels begins from nothing, and AdamW trains it: at its whole rate.
+    # The last layer for new labels starts untrained, and AdamW trains it: keep AdamW's full rate.
     is_new_task = start is not None and rate is None and start.labels != pictures.names
     recipe = replace(recipe, rate=recipe.rate * (1.0 if is_new_task else share), muon_rate=recipe.muon_rate * share)
     if recipe.teacher:
@@ -121,7 +121,7 @@ def _begin(recipe: Recipe, pictures: LabelledPictures, start: weights.Weights | 
 
 
 def _teacher(name: str, device: str) -> nn.Module:
-    # Folded: a third fewer passes over memory.
+    # Folding saves a third of the passes over memory.
     return Exported(weights.read(name).network()).to(device, memory_format=torch.channels_last)
 
 
@@ -134,22 +134,22 @@ def _device(wanted: str) -> str:
 
 
 def _settle_torch(settings: Train) -> None:
-    """Make PyTorch repeatable and quick."""
+    """Make PyTorch deterministic and fast."""
     torch.manual_seed(settings.seed)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS cannot repeat itself
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     torch.use_deterministic_algorithms(True, warn_only=settings.device != "cpu")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     if sys.platform == "linux":
-        # Freed memory is kept instead of being given back after every step: touching it anew cost a training in a
-        # virtual machine nine tenths of its speed. M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h.
+        # Keep freed memory instead of returning it to the kernel after every step: the page faults cost a training in
+        # a virtual machine nine tenths of its speed. M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of malloc.h.
         libc = ctypes.CDLL(None)
         for option in (-1, -2, -3):
             getattr(libc, "mallopt", lambda *_: 0)(option, 2**30)
 
 
 def _read_reference(path: Path, stop: threading.Event) -> bytes:
-    """Read a model to compare with, and see, before a long training, that it runs."""
+    """Read a model to compare with, and check before training that it runs."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -161,16 +161,16 @@ def _read_reference(path: Path, stop: threading.Event) -> bytes:
 def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.check(folder / ".probe")  # never made: any name serves
+        files.check(folder / ".probe")  # never created, so any name does
     except OSError as error:
         raise StartError(f"cannot write to {folder}: {error.strerror}", "name another folder with --out") from error
     return folder
 
 
 def identity(plan: fit.Plan, split: data.Split, start: weights.Weights | None) -> dict[str, str]:
-    """Say what a training is; one that differs in any of it is another."""
+    """Return the facts that define a training; a checkpoint that differs in one belongs to another training."""
     recipe = {field.name: getattr(plan.recipe, field.name) for field in fields(plan.recipe)}
-    recipe["build"] = getattr(plan.recipe.build, "keywords", None)  # a class's own text has no address in it
+    recipe["build"] = getattr(plan.recipe.build, "keywords", None)  # the repr of a partial contains an address
     teacher = plan.recipe.teacher
     return {
         "recipe": repr(recipe),

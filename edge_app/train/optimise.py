@@ -1,4 +1,4 @@
-"""The optimiser of convolutions: Muon."""
+"""Muon, the optimiser for convolutions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 
 # Coefficients of the quintic iteration in K. Jordan et al., "Muon: An optimizer for hidden layers" (2024): they trade
-# exactness for speed, all singular values end between 0.7 and 1.2.
+# accuracy for speed: all singular values end between 0.7 and 1.2.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose step is made orthogonal, for convolutions that batch normalisation follows.
+    """SGD with orthogonalised momentum, for convolutions that batch normalisation follows.
 
-    A filter bank is seen as a matrix, one row for each output. Its scale does not matter to what comes after, so it is
-    kept at one per row: the learning rate is then the share of the weights that a step replaces, and needs no decay.
+    A filter bank is treated as a matrix with a row for each output. Batch normalisation cancels its scale, so the mean
+    square norm of its rows is kept at one: the learning rate is then the share of the weights that a step replaces, and
+    weight decay is not needed.
 
     Args:
         parameters: (outputs, inputs, height, width) filter banks.
         lr: learning rate.
-        momentum: share of the last direction that is kept (Nesterov).
+        momentum: share of the previous direction to keep (Nesterov).
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float) -> None:
@@ -33,26 +34,27 @@ class Muon(torch.optim.Optimizer):
             for group in self.param_groups:
                 for weight in group["params"]:
                     if weight.grad is not None:
-                        self._turn(weight, group["lr"], group["momentum"])
+                        self._update(weight, group["lr"], group["momentum"])
 
-    def _turn(self, weight: Tensor, rate: float, kept: float) -> None:
+    def _update(self, weight: Tensor, rate: float, kept: float) -> None:
         state = self.state[weight]
         if not state:
             state["momentum"] = torch.zeros_like(weight.grad)
         momentum: Tensor = state["momentum"].mul_(kept).add_(weight.grad)
-        direction = weight.grad.add(momentum, alpha=kept)
+        direction = weight.grad.add(momentum, alpha=kept)  # Nesterov: looks one step ahead
         rows = len(weight)
         weight.mul_(rows**0.5 / weight.norm())
         weight.sub_(orthogonal(direction.reshape(rows, -1)).view_as(weight), alpha=rate)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return nearly the closest matrix with orthonormal rows (or columns), by five Newton-Schulz steps.
+    """Approximate the closest matrix with orthonormal rows (or columns) by five Newton-Schulz steps.
 
     Args:
-        matrix: (rows, columns) float32; computed in bfloat16, which the iteration bears.
+        matrix: (rows, columns) float32; computed in bfloat16, which the iteration tolerates.
     """
     a, b, c = _QUINTIC
+    # The smaller Gram matrix is cheaper.
     wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
     x = (wide / (wide.norm() + 1e-7)).bfloat16()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""From a trained PyTorch network to a full-int8 TFLite file."""
+"""Conversion of a trained PyTorch network to a full-int8 TFLite file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from edge_app.errors import RunError
 
 log = logging.getLogger(__name__)
 
-CLOSE = 1e-3  # of the largest logit: what another order of float32 additions may change, and ten times more
+CLOSE = 1e-3  # share of the largest logit: ten times what another order of float32 additions may change
 
-# They take seconds to import and write to stderr while they do, so that happens inside `_quiet`; but that one is
-# missing is to be known before a training, not after it.
+# These take seconds to import and write to stderr meanwhile, so they are imported inside `_quiet`. But a missing one
+# must be reported before the training, not after it.
 for _package in ("litert_torch", "ai_edge_quantizer"):
     if importlib.util.find_spec(_package) is None:
         raise ImportError(f"no module named {_package}", name=_package)
@@ -32,8 +32,8 @@ for _package in ("litert_torch", "ai_edge_quantizer"):
 def to_float_tflite(network: nn.Module, shape: tuple[int, int]) -> bytes:
     """Convert a network of (1, 3, height, width) pixels to a float TFLite file that takes (1, height, width, 3)."""
     sample = torch.zeros(1, *shape, 3)
-    # The converter (0.10) tells constants apart by address, and copies those that are not contiguous into memory that
-    # it frees at once: of two channels-last filter banks of one shape the second can become the first.
+    # The converter (0.10) identifies constants by address, and copies non-contiguous ones into memory that it frees at
+    # once: the second of two channels-last filter banks of the same shape can get the values of the first.
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         import litert_torch
@@ -45,15 +45,15 @@ def to_float_tflite(network: nn.Module, shape: tuple[int, int]) -> bytes:
 
 
 def check(float_tflite: bytes, network: nn.Module, pictures: np.ndarray) -> None:
-    """See that a converted network computes what the network does.
+    """Check that a converted network computes the same as the original.
 
     Args:
-        float_tflite: from `to_float_tflite`.
-        network: what was converted.
+        float_tflite: converted network, from `to_float_tflite`.
+        network: original network.
         pictures: (N, H, W, 3) uint8.
 
     Raises:
-        RunError: it does not.
+        RunError: a logit differs.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -79,8 +79,8 @@ def to_int8(float_tflite: bytes, pictures: np.ndarray) -> bytes:
 
     Args:
         float_tflite: a model that takes pixels of 0..255 as float32.
-        pictures: (N, H, W, 3) uint8 training pictures to calibrate the activations on. Each gets one sample of 0 and
-            one of 255 in its corner: the quantiser averages their ranges, and the input's scale shall be exactly 1.
+        pictures: (N, H, W, 3) uint8 training pictures to calibrate the activations on. A corner pixel of each is set
+            to 0 and 255: the quantiser averages the pictures' ranges, and the input's scale must be exactly 1.
     """
     samples = pictures.astype(np.float32)
     samples[:, 0, 0, :2] = 0, 255
@@ -103,7 +103,7 @@ def _input_name(tflite: bytes) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the converter writes to stdout and stderr, from Python and from C++, to show it only if it fails."""
+    """Capture the converter's output, from Python and from C++, and show it only if the converter fails."""
     sys.stdout.flush(), sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile() as said:

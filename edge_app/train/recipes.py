@@ -1,4 +1,4 @@
-"""The recipes: each a record of what is trained and how. `edge-app train --recipe NAME`."""
+"""The recipes, each a network and how it is trained: `edge-app train --recipe NAME`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from edge_app.train.augment import Augmentation
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way to make a network.
+    """A network and how it is trained.
 
     Attributes:
-        name: what `--recipe` chooses it by.
+        name: name for `--recipe`.
         description: one line for the model's card.
-        build: makes the untrained network from the number of classes and the (height, width) of its input.
-        epochs: passes over the training pictures, unless told otherwise.
+        build: returns the untrained network, given the number of classes and the (height, width) of its input.
+        epochs: passes over the training pictures, unless --epochs says otherwise.
         batch: pictures in a step.
         augmentation: how the pictures are changed.
         rate: peak learning rate of AdamW, which trains dense layers, biases and convolutions without batch
             normalisation.
         muon_rate: peak learning rate of Muon, which trains the convolutions with batch normalisation.
-        muon_momentum: of the same.
-        weight_decay: of AdamW.
-        warmup: share of all steps in which the rates rise from zero to their peaks; then they fall linearly to zero.
+        muon_momentum: momentum of Muon.
+        weight_decay: weight decay of AdamW.
+        warmup: share of all steps in which the rates rise linearly to their peaks; then they fall linearly to zero.
         label_smoothing: share of the target that is spread over all classes.
-        averaging_steps: horizon of the exponential moving average of the weights; what is shipped is the average.
+        averaging_steps: horizon of the exponential moving average of the weights; the average is shipped.
         teacher: shipped model whose float weights teach this one (Hinton et al. 2015); None for none.
-        teacher_temperature: softens both sides' probabilities.
+        teacher_temperature: divides the logits of teacher and network before they are compared.
     """
 
     name: str
@@ -90,7 +90,7 @@ def find(name: str) -> Recipe:
     """Return a recipe by its name.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: no recipe has this name.
     """
     if name in RECIPES:
         return RECIPES[name]

@@ -1,4 +1,4 @@
-"""A trained network becomes what is shipped: int8 file, float weights, and a card that tells the truth about both."""
+"""Turns a trained network into the shipped files: int8 model, float weights, and a card measured on both."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from edge_app.train.data import Split
 
 log = logging.getLogger(__name__)
 
-CALIBRATING = 500  # training pictures, about, that the ranges of the activations are measured on
+CALIBRATING = 500  # training pictures, about, to measure the ranges of the activations on
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a card says of the training beside its figures.
+    """Facts about a training for its card.
 
     Attributes:
-        name: of the model.
-        plan: of the training.
-        source: of the pictures; its test pictures are read here, once.
-        references: names and contents of .tflite files to compare the latency with.
-        command: what was typed.
-        origin: name of the weights the training went on from; None for a fresh network.
+        name: name of the model.
+        plan: plan of the training.
+        source: data set; its test pictures are read here, once.
+        references: contents of .tflite files to compare the latency with, by name.
+        command: command line.
+        origin: weights that the training started from; None for a new network.
     """
 
     name: str
@@ -75,13 +75,13 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
     card = describe(exported, int8, float_, split, facts)
     path = out / card.file.name
     text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
-    # The card last: a model whose card is not there yet is untrusted, one whose card is another's is refused.
+    # The card last: a model without a card is untrusted, one with another model's card is refused.
     _write({path: int8, path.with_suffix(weights.SUFFIX): float_, path.with_suffix(".json"): text.encode()})
     return path
 
 
 def _write(contents: dict[Path, bytes]) -> None:
-    """Write all files before any takes its place: a full disk leaves the last model whole."""
+    """Write all files before replacing any: a full disk leaves the previous model intact."""
     try:
         with files.replacing(*contents) as opened:
             for file, content in zip(opened, contents.values(), strict=True):
@@ -89,12 +89,12 @@ def _write(contents: dict[Path, bytes]) -> None:
     except OSError as error:
         raise RunError(
             f"cannot write {error.filename or next(iter(contents)).parent}: {error.strerror}",
-            "the training is kept, the same command goes on from its end",
+            "the training is kept, the same command resumes from its end",
         ) from error
 
 
 def calibration_pictures(data: LabelledPictures) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return some five hundred training pictures, spread evenly over the data."""
+    """Return about five hundred training pictures, spread evenly over the data set."""
     return data.pictures[:: max(1, len(data.pictures) // CALIBRATING)]
 
 
@@ -155,7 +155,7 @@ def _calibration_error(scored: measure.Scored, temperature: float) -> Calibratio
 
 
 def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.Source) -> dict[str, Any]:
-    """Read the test pictures, once, and measure both networks on them; nothing where there are none."""
+    """Measure both networks on the test pictures, read here once; return nothing without test pictures."""
     if not source.has_test():
         return {}
     test = source.read("test", classifier.shape)
@@ -170,7 +170,7 @@ def _test_figures(exported: nn.Module, classifier: Classifier, source: dataset.S
 
 
 def _latency(int8: bytes, references: Mapping[str, bytes]) -> list[Latency]:
-    """Measure the latency beside each reference, in one run, on one thread."""
+    """Measure the latency compared with each reference, in turns, on one thread."""
     return [
         Latency(reference=name, ratio=round(inference.ratio(int8, content), 2)) for name, content in references.items()
     ]

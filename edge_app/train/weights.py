@@ -1,4 +1,4 @@
-"""The float weights of a network as a file: to ship, to fine-tune from, to teach with."""
+"""The float weights of a network as a file, to ship, fine-tune or teach with."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from edge_app.train import recipes
 from edge_app.train.architectures import Network
 
 SUFFIX = ".safetensors"
-METADATA = "edge_app"  # key of the JSON that says what the weights are of
+METADATA = "edge_app"  # metadata key of the JSON that describes the network
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What such a file holds.
+    """Contents of a file of weights.
 
     Attributes:
-        path: where it was read from.
-        recipe: name of the recipe that made the network.
+        path: path of the file.
+        recipe: name of the network's recipe.
         labels: one for each output.
         shape: height and width of the input.
-        tensors: by name; float32.
+        tensors: float32 tensors by name.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class Weights:
         """Build the network with these weights.
 
         Raises:
-            ModelRefused: they are not those of the network.
+            ModelRefused: the weights do not fit the network of their recipe.
         """
         network = recipes.find(self.recipe).build(len(self.labels), self.shape)
         try:
@@ -58,7 +58,7 @@ _COPY_AGAIN = "copy the file again from where it came"
 
 
 def as_shipped(network: Network) -> dict[str, Tensor]:
-    """Return the state as it is shipped: all with more than one axis in bfloat16, the few other numbers as they are."""
+    """Return the state to ship: tensors of two or more axes in bfloat16, the few other numbers unchanged."""
     return {
         name: (value.bfloat16() if value.ndim > 1 and value.is_floating_point() else value).contiguous()
         for name, value in network.state_dict().items()
@@ -66,28 +66,28 @@ def as_shipped(network: Network) -> dict[str, Tensor]:
 
 
 def round_to_shipped(network: Network) -> None:
-    """Round the weights to what the file will hold, so that every figure is of what is shipped."""
+    """Round the weights as the file will, so that every figure is measured on the shipped weights."""
     network.load_state_dict(as_shipped(network))
 
 
 def serialise(network: Network, recipe: str, labels: tuple[str, ...], shape: tuple[int, int]) -> bytes:
-    """Return the content of the file. Its metadata say what is needed to build the network again."""
+    """Return the content of the file; its metadata suffice to rebuild the network."""
     about = {"recipe": recipe, "labels": labels, "height_px": shape[0], "width_px": shape[1]}
-    # One entry: the library writes several in a random order, and the same training shall give the same file.
+    # A single entry: the library writes several in random order, and the same training must give the same file.
     return bytes(save(as_shipped(network), {METADATA: json.dumps(about)}))
 
 
 def read(name_or_path: str) -> Weights:
-    """Read the weights of a shipped model by its name, or a file of weights, or the file beside a .tflite.
+    """Read the weights of a shipped model by name, a file of weights, or the file next to a .tflite.
 
     Raises:
-        ModelRefused: there are none, or the file is damaged or of another program.
+        ModelRefused: the file is missing, damaged, or was not written by edge-app.
     """
     path = find(name_or_path)
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})[METADATA])
-            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # no mapping
+            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118  # not a mapping
         shape = int(about["height_px"]), int(about["width_px"])
         return Weights(path, recipes.find(about["recipe"]).name, tuple(about["labels"]), shape, tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, UsageError) as error:
@@ -101,10 +101,10 @@ def _widened(tensor: Tensor) -> Tensor:
 
 
 def find(name_or_path: str) -> Path:
-    """Return where the weights of a model lie.
+    """Return the path of a model's weights; see `read`.
 
     Raises:
-        ModelRefused: nowhere.
+        ModelRefused: there is no such file.
     """
     path = store.shipped_folder() / f"{name_or_path}{SUFFIX}"
     if not path.is_file():
@@ -119,7 +119,7 @@ def find(name_or_path: str) -> Path:
 
 
 def take_over(network: Network, source: Weights, labels: tuple[str, ...]) -> None:
-    """Set a network's weights from another's; the last layer only where the labels are the same.
+    """Copy weights into a network; the last layer only if the labels are the same.
 
     Raises:
         UsageError: the networks are of different shapes.

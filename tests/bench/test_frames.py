@@ -29,7 +29,7 @@ def test_every_kind_is_what_a_camera_delivers(kind: FrameKind, expected: type) -
 
 
 def test_drawn_frames_have_a_sensors_grain() -> None:
-    """Their JPEG is half as long again as that of a smooth drawing: entropy decoding has its usual work."""
+    """Their JPEG is at least half as long again as that of a smooth drawing, so entropy decoding costs as usual."""
     reel = frames.drawn("jpeg", (320, 240))
     smooth = cv2.GaussianBlur(reel.picture(0).rgb(), (0, 0), 3)
     plain = cv2.imencode(".jpg", smooth, [cv2.IMWRITE_JPEG_QUALITY, frames.QUALITY])[1]
@@ -37,7 +37,7 @@ def test_drawn_frames_have_a_sensors_grain() -> None:
 
 
 def test_photographs_cover_the_size(tmp_path: Path) -> None:
-    """A portrait and a small picture are scaled and cut to the frames' size; what is no picture is left out."""
+    """A portrait and a small picture are scaled and cropped to the frames' size; other files are left out."""
     for name, shape in {"a": (300, 100, 3), "b": (20, 30, 3)}.items():
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full(shape, 99, np.uint8))
     (tmp_path / "c.jpg").write_bytes(b"no picture")
@@ -47,13 +47,13 @@ def test_photographs_cover_the_size(tmp_path: Path) -> None:
 
 
 def test_no_photographs_is_said(tmp_path: Path) -> None:
-    """An empty folder is named."""
+    """The error names an empty folder."""
     with pytest.raises(DataError, match="no pictures to measure on in"):
         frames.photographs(tmp_path, "jpeg", (64, 48))
 
 
 def test_a_replay_goes_round() -> None:
-    """As many frames as asked for, from the beginning again where the reel ends; a JPEG is parsed anew each time."""
+    """It gives the requested number of frames, repeating the reel, and parses a JPEG anew each time."""
     reel = frames.drawn("jpeg", (64, 48))
     items = list(frames.Replay(reel, frames.COUNT + 3))
     assert [item.index for item in items if isinstance(item, Frame)] == list(range(frames.COUNT + 3))

@@ -1,4 +1,4 @@
-"""Latency of models side by side."""
+"""Latency of models compared in one run."""
 
 from __future__ import annotations
 

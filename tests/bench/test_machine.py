@@ -1,4 +1,4 @@
-"""The machine that is measured on."""
+"""The machine measured on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CALM = Moment(50.0, (), (), 0.0)
 
 
 def test_this_machine_is_described() -> None:
-    """What runs here, however it was installed."""
+    """The versions are those that run here, however they were installed."""
     found = machine.describe()
     assert found.cores == len(os.sched_getaffinity(0))
     assert found.versions["opencv"] == cv2.__version__ and "numpy" in found.versions
 
 
 def test_the_state_tells_what_has_been_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Throttling now and since the start; nothing where the board tells nothing."""
+    """Throttling now and since boot; None if the board does not report it."""
     monkeypatch.setattr(board, "throttling", lambda: Throttling(("throttled",), ("under-voltage", "throttled")))
     found = machine.moment()
     assert (found.throttled, found.throttled_before) == (("throttled",), ("under-voltage", "throttled"))
@@ -43,6 +43,6 @@ def test_the_state_tells_what_has_been_too(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_what_happens_in_between_is_not_missed(before: Moment, after: Moment, expected: set[str]) -> None:
-    """A moment of under-voltage in the middle of a run leaves a mark; an old mark says nothing."""
+    """Under-voltage in the middle of a run is reported; under-voltage before it is not."""
     assert machine.slowed_down(before, after) == expected
     assert len(machine.doubts(QUIET, before, after)) == len(expected)

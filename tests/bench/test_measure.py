@@ -37,7 +37,7 @@ def ours(reel: Reel, delegate: DelegateName = "xnnpack", sinks: tuple[Outlet, ..
 
 
 def test_every_stage_of_every_case_is_measured(reel: Reel) -> None:
-    """Two delegates on the same frames: all frames of all repetitions count, stages add up, the bar is told."""
+    """Two delegates on the same frames: all frames of all repetitions count, stages add up, the bar advances."""
     cases = {"xnnpack": ours(reel), "none": ours(reel, "none")}
     told: list[int] = []
     found = measure.in_turns(cases, 50, 2, told.append, turn=20)
@@ -54,7 +54,7 @@ def test_every_stage_of_every_case_is_measured(reel: Reel) -> None:
 
 
 def test_turns_alternate() -> None:
-    """What happens to the machine for a while happens to all ways alike."""
+    """A passing disturbance on the machine affects all ways alike."""
     order: list[tuple[str, int]] = []
 
     def way(name: str) -> Way:
@@ -73,13 +73,13 @@ def test_turns_alternate() -> None:
 
 
 def test_one_repetition_knows_nothing_of_noise(reel: Reel) -> None:
-    """Its spread is unknown, not zero."""
+    """The spread of one repetition is unknown, not zero."""
     (found,) = measure.in_turns({"ours": ours(reel)}, 20, 1, lambda _: None)
     assert found.spread is None and found.cpu_spread is None
 
 
 def test_a_viewer_and_a_log_have_their_cost(reel: Reel) -> None:
-    """Drawing and writing are measured where they are asked for: a picture in full takes longer than a small one."""
+    """Drawing and writing are measured if requested: decoding in full takes longer than at a reduced size."""
     (plain, watched) = measure.in_turns(
         {"plain": ours(reel), "watched": ours(reel, sinks=("log", "preview"))}, 40, 1, lambda _: None
     )
@@ -88,7 +88,7 @@ def test_a_viewer_and_a_log_have_their_cost(reel: Reel) -> None:
 
 
 def test_a_source_that_ends_too_early_is_said(reel: Reel) -> None:
-    """Frames that only warm up measure nothing."""
+    """A source that ends during the warm-up is an error."""
 
     def short(_: int) -> Source:
         return Replay(reel, measure.WARM_UP)
@@ -99,14 +99,14 @@ def test_a_source_that_ends_too_early_is_said(reel: Reel) -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    """Of the numbers 0 to 100 the percentiles are themselves."""
+    """Each percentile of the numbers 0 to 100 is its own number."""
     found = measure.percentiles(np.arange(101.0))
     assert (found.p50, found.p90, found.p99, found.max, found.mean) == (50, 90, 99, 100, 50)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "yuyv", "rgb"])
 def test_the_classic_loop_is_honest(kind: FrameKind) -> None:
-    """It names what the pipeline's own preprocessing of the whole picture leads the same model to name."""
+    """It gives the same label as the pipeline's preprocessing of the full-size picture with the same model."""
     reel = frames.drawn(kind, (320, 240))
     model, ours = store.read(MODEL), classifier.load(ModelOptions(model=MODEL))
     classic = Classic(model, "auto", kind)
@@ -118,7 +118,7 @@ def test_the_classic_loop_is_honest(kind: FrameKind) -> None:
 
 
 def test_yardsticks_are_measured_on_the_same_frames(reel: Reel) -> None:
-    """The classic loop and the entropy decoding alone, which is a part of it and takes less."""
+    """Entropy decoding is part of the classic loop and takes less time."""
     ways = {
         "classic loop": measure.by_itself(Classic(store.read(MODEL), "auto", "jpeg").label, reel),
         "entropy decoding": measure.by_itself(entropy, reel),

@@ -22,7 +22,7 @@ needs_matplotlib = pytest.mark.skipif(
 
 @needs_matplotlib
 def test_a_picture_and_a_page() -> None:
-    """A PNG that can be read, and an HTML page that carries its picture inside and names every configuration."""
+    """The PNG can be read; the HTML page contains its plot and names every configuration."""
     picture = cv2.imdecode(np.frombuffer(plot.render(REPORT, ".png"), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None and picture.shape[1] > 1000 and picture.std() > 10
     page = plot.render(replace(REPORT, title="a<b & c"), ".html").decode()
@@ -41,7 +41,7 @@ def test_every_stage_and_configuration_is_drawn() -> None:
 
 
 def test_mistakes_are_found_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown kind of file, and a missing library with the extra that brings it."""
+    """An unknown kind of file, and a missing library together with the extra that installs it, are reported."""
     with pytest.raises(UsageError, match=r"choose a name that ends in \.png"):
         plot.require(tmp_path / "a.gif")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

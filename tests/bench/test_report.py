@@ -1,4 +1,4 @@
-"""The tables, the JSON, and an older measurement beside it."""
+"""The tables, the JSON, and the comparison with an older measurement."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def text(found: Report) -> str:
 
 
 def compared(now: Report, folder: Path, then: Report = REPORT) -> list[str]:
-    """Compare with an older one that was written to a file."""
+    """Compare with an older report that was written to a file."""
     (folder / "old.json").write_text(json.dumps(report.to_json(then)))
     older = report.read(folder / "old.json")
     names = [each.name for each in now.measurements if not each.is_yardstick]
@@ -61,7 +61,7 @@ def compared(now: Report, folder: Path, then: Report = REPORT) -> list[str]:
 
 
 def test_the_tables_have_figures_stages_and_ratios() -> None:
-    """Each configuration has a line and a table of its stages; processor times stand beside the yardsticks'."""
+    """Each configuration has a line, a table of its stages, and processor times compared with the yardsticks'."""
     shown = text(REPORT)
     assert "Raspberry Pi 4, Cortex-A72, 4 cores, governor performance" in shown
     assert "ai-edge-litert 2.3.0; 50 C to 61 C, throttling is watched" in shown
@@ -75,7 +75,7 @@ def test_the_tables_have_figures_stages_and_ratios() -> None:
 
 
 def test_sizes_stand_beside_their_own_yardsticks() -> None:
-    """Of several sizes each is compared with the classic loop at that size alone."""
+    """Each of several sizes is compared only with the classic loop at that size."""
     measurements = [
         *(measured("nano, 320x240", 1.0), measured("nano, 640x480", 2.0)),
         *(measured("classic loop, 320x240", 2.0, (TOTAL,)), measured("classic loop, 640x480", 8.0, (TOTAL,))),
@@ -97,7 +97,7 @@ def test_sizes_stand_beside_their_own_yardsticks() -> None:
     ],
 )
 def test_what_makes_it_doubtful_is_said(changed: dict[str, Any], said: str) -> None:
-    """Throttling, other load and a governor that scales stand in the table and in the JSON."""
+    """Throttling, other load and a scaling governor are shown in the table and in the JSON."""
     found = replace(REPORT, **changed)
     assert said in text(found)
     assert any(said in doubt for doubt in report.to_json(found)["doubts"])
@@ -105,7 +105,7 @@ def test_what_makes_it_doubtful_is_said(changed: dict[str, Any], said: str) -> N
 
 
 def test_the_json_is_the_documented_one(tmp_path: Path) -> None:
-    """It keeps its schema, is read back as it was, and what the schema forbids is not there."""
+    """It is valid by its schema, is read back unchanged, and has nothing the schema forbids."""
     found = json.loads(json.dumps(report.to_json(REPORT)))
     jsonschema.Draft202012Validator(SCHEMA).validate(found)
     (tmp_path / "a.json").write_text(json.dumps(found))
@@ -119,7 +119,7 @@ def test_the_json_is_the_documented_one(tmp_path: Path) -> None:
     ("now_ms", "meaning"), [(2.02, "within the noise"), (2.3, "slower"), (1.7, "faster"), (2.05, "within the noise")]
 )
 def test_a_slower_build_is_caught(now_ms: float, meaning: str, tmp_path: Path) -> None:
-    """Beside an older file of the same frames: what is more than the noise is told apart from what is not."""
+    """Compared with an older file of the same frames, a change beyond the noise is distinguished from noise."""
     *_, line, missing = compared(replace(REPORT, measurements=[measured("nano", now_ms)]), tmp_path)
     assert line.startswith(f"nano: p50 {now_ms / 2:.3f}") and line.endswith(meaning)
     assert line.count(meaning) == 2  # of the processor time too
@@ -128,7 +128,7 @@ def test_a_slower_build_is_caught(now_ms: float, meaning: str, tmp_path: Path) -
 
 @pytest.mark.parametrize(("now", "then"), [(None, 0.01), (0.01, None)])
 def test_without_repetitions_there_is_no_verdict(now: float | None, then: float | None, tmp_path: Path) -> None:
-    """One repetition, on either side, does not know its noise."""
+    """If either side has one repetition only, its noise is unknown and there is no verdict."""
     one = replace(REPORT, measurements=[measured("nano", 4.0, spread=now)])
     older = replace(REPORT, measurements=[measured("nano", 2.0, spread=then)])
     *_, line = compared(one, tmp_path, older)
@@ -155,7 +155,7 @@ def test_what_differs_besides_is_told(changed: dict[str, Any], said: str, tmp_pa
         ({"before": Moment(50.0, ("throttled",), (), 0.0)}, "the board was slowed down (throttled)"),
         (
             {"before": Moment(50.0, (), (), 2.0)},
-            "the machine was busy before the start (load 2.0): with something else?",
+            "the machine was busy before the start (load 2.0)",
         ),
         (
             {"machine": replace(PI, governor="ondemand")},
@@ -191,7 +191,7 @@ def test_the_title_of_an_older_file_is_masked(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    """Other frames and other models say nothing about each other, the yardstick they share neither."""
+    """Reports on different frames or models are not compared, even if they share a yardstick."""
     with pytest.raises(UsageError, match="older file"):
         compared(REPORT, tmp_path, replace(REPORT, **change))
 
@@ -220,7 +220,7 @@ DAMAGED: Sequence[str] = (
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_is_refused(content: str, tmp_path: Path) -> None:
-    """What bench did not write, or somebody changed, is named in a line."""
+    """A file that bench did not write, or that was changed, is reported in one line."""
     (tmp_path / "old.json").write_text(content, "latin-1")
     with pytest.raises(UsageError, match=r"old\.json"):
         report.read(tmp_path / "old.json")

@@ -16,7 +16,7 @@ QUICK = ("bench", "--model", "cifar10-nano", "--frames", "20", "--repetitions", 
 
 
 def test_it_measures_writes_and_compares(tmp_path: Path) -> None:
-    """A table, the documented JSON, and a second run beside the first; raw frames have no entropy code."""
+    """It prints a table, writes the documented JSON and compares with it; raw frames have no entropy decoding."""
     done = edge_app(tmp_path, *QUICK, "--json", "a.json", "--against-classic")
     assert done.returncode == 0, done.stderr
     assert "x the classic loop" in done.stdout and "x the entropy decoding" in done.stdout
@@ -31,7 +31,7 @@ def test_it_measures_writes_and_compares(tmp_path: Path) -> None:
 
 
 def test_a_sweep_has_every_combination(tmp_path: Path) -> None:
-    """Several words behind a flag, or the flag several times; JSON on stdout is alone there."""
+    """Flags take several values, or may be repeated; JSON on stdout is not mixed with other output."""
     words = ("bench", "--frames", "10", "--repetitions", "1", "--json", "-", "--kind", "rgb", "--sink", "log")
     sweep = ("--model", "cifar10-nano", "cifar10-lecture", "--delegate", "xnnpack", "--delegate", "none")
     done = edge_app(tmp_path, *words, *sweep, "--size", "64x48", "96x64")
@@ -42,7 +42,7 @@ def test_a_sweep_has_every_combination(tmp_path: Path) -> None:
 
 
 def test_a_camera_is_measured_at_its_own_pace(tmp_path: Path) -> None:
-    """From the time stamp on, with what it loses; nothing is drawn for it."""
+    """Times count from the capture time, dropped frames are counted, and no frames are drawn."""
     done = edge_app(
         tmp_path, "bench", "--model", "cifar10-nano", "--source", "synthetic:jpeg", "--frames", "20", "--json", "-"
     )
@@ -53,14 +53,14 @@ def test_a_camera_is_measured_at_its_own_pace(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_whoever_measures_are_no_part_of_it(tmp_path: Path) -> None:
-    """A rate of one picture in ten seconds would make the start take ten minutes, a wrong variable none at all."""
+    """A user's rate of 0.1 frames/s would make a start take ten minutes; an invalid variable would make it fail."""
     done = edge_app(tmp_path, *QUICK, EDGE_APP_RATE="0.1", EDGE_APP_NONSENSE="1")
     assert done.returncode == 0, done.stderr
     assert "shows its first label after" in done.stdout
 
 
 def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
-    """They wait for each other; it is measured all the same."""
+    """There is a warning, and the measurement goes on."""
     many = describe().cores + 1
     done = edge_app(tmp_path, *QUICK, "--threads", str(many))
     assert done.returncode == 0 and f"{many} threads on {many - 1} cores" in done.stderr
@@ -74,21 +74,21 @@ def test_more_threads_than_cores_are_warned_of(tmp_path: Path) -> None:
         (("--size", "641x480", "--kind", "yuyv"), "yuyv needs an even width; try 642x480"),
         (("--size", "9999x9999"), "at most 4096 pixels a side"),
         (("--size", "huge"), "write WIDTHxHEIGHT, such as 640x480"),
-        (("--source", "synthetic", "--against-classic"), "--against-classic is for frames that are prepared"),
-        (("--source", "synthetic", "--pictures", "."), "--pictures is for frames that are prepared"),
+        (("--source", "synthetic", "--against-classic"), "--against-classic is for prepared frames"),
+        (("--source", "synthetic", "--pictures", "."), "--pictures is for prepared frames"),
         (("--plot", "a.gif"), "choose a name that ends in .png"),
         (("--single-stream", "--size", "64x48", "--plot", "a.png"), "--single-stream has no use for --size, --plot"),
     ],
 )
 def test_what_cannot_be_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    """In one line, before anything is measured, with the exit code of a wrong command line."""
+    """The refusal takes one line, comes before the measurement and exits with the code of a wrong command line."""
     done = edge_app(tmp_path, "bench", *words)
     assert done.returncode == 2 and done.stdout == ""
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
 def test_another_models_file_is_refused_before_the_work(tmp_path: Path) -> None:
-    """The classic loop that both measured is no reason to compare."""
+    """Sharing the classic loop is not enough to compare."""
     assert edge_app(tmp_path, *QUICK, "--against-classic", "--json", "a.json").returncode == 0
     done = edge_app(tmp_path, *QUICK, "--model", "cifar10-lecture", "--compare", "a.json", "--against-classic")
     assert done.returncode == 0  # both models now, one of them is in the file
@@ -101,13 +101,13 @@ def test_another_models_file_is_refused_before_the_work(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["nowhere/a.json", "."])
 def test_a_place_that_cannot_be_written_is_found_before_the_work(target: str, tmp_path: Path) -> None:
-    """A folder that is not there, and one that is."""
+    """The output may be neither in a missing folder nor a folder itself."""
     done = edge_app(tmp_path, *QUICK, "--json", target)
     assert done.returncode == 3 and f"cannot write {target}" in done.stderr and done.stdout == ""
 
 
 def test_a_source_that_cannot_be_opened_is_told_as_run_tells_it(tmp_path: Path) -> None:
-    """With the source's own error and exit code; the command line of the program that is measured is not repeated."""
+    """The error and exit code are the source's; the measured program's command line is not shown."""
     words = ("--source", "webcam:/dev/video99")
     bench = edge_app(tmp_path, "bench", *words, "--model", "cifar10-nano", "--frames", "20")
     run = edge_app(tmp_path, "run", *words, "--preview", "none")

@@ -20,7 +20,7 @@ from tests.results import edge_app
 
 
 def test_accuracy_is_that_of_evaluate_and_every_picture_has_a_time(test_pictures: LabelledPictures) -> None:
-    """On the first 500 test pictures: as many right as one by one, times in order, the bar told."""
+    """On the first 500 test pictures the count equals that of single calls, percentiles rise, the bar advances."""
     model, some = classifier.load(ModelOptions(model="cifar10-nano")), test_pictures.first(500)
     told: list[int] = []
     found = single_stream.run(model, some, told.append)
@@ -31,21 +31,21 @@ def test_accuracy_is_that_of_evaluate_and_every_picture_has_a_time(test_pictures
 
 
 def test_pictures_the_model_does_not_know_are_refused(tmp_path: Path) -> None:
-    """Circles say nothing about a model of animals and vehicles."""
+    """A data set of shapes is refused for a model of animals and vehicles."""
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
     with pytest.raises(DataError, match="does not know circle"):
         next(single_stream.measure(asked("cifar10-nano"), source, output.progress))
 
 
 def test_a_foreign_model_takes_the_labels_of_the_data(tmp_path: Path) -> None:
-    """Three outputs, three folders: a file without a card is measured without a list of labels."""
+    """A model without card and labels gets those of the data set: three outputs, three folders."""
     model = Path(__file__).parent.parent / "fixtures" / "mean_int8_unit.tflite"
     source = dataset.find(shapes.write(tmp_path, 3, side_px=32))
     assert next(single_stream.measure(asked(str(model)), source, output.progress)).total == 3
 
 
 def test_every_configuration_has_a_line_and_the_json_the_machine(tmp_path: Path) -> None:
-    """Two delegates on three folders; the file names the model by its hash, and what it ran on."""
+    """Two delegates on three folders give two lines; the JSON has the model's hash and the machine."""
     model = str(Path(__file__).parent.parent / "fixtures" / "mean_int8_unit.tflite")
     shapes.write(tmp_path, 3, side_px=32)
     words = ("bench", "--single-stream", "--model", model, "--delegate", "xnnpack", "none", "--data", ".")

@@ -1,4 +1,4 @@
-"""How programs start."""
+"""The start of programs: time and memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BIG = "print('here', flush=True); import time; kept = bytearray(64 << 20); kept[
 
 
 def test_the_first_line_and_the_peak() -> None:
-    """What comes after the first line does not count for its time, and does for the memory."""
+    """Work after the first line counts for the memory, but not for the time."""
     small = start.measure([sys.executable, "-c", "print('here')"])
     big = start.measure([sys.executable, "-c", BIG])
     assert 0 < small.first_line_s < 10 and 0 < big.first_line_s < 10
@@ -23,7 +23,7 @@ def test_the_first_line_and_the_peak() -> None:
 
 
 def test_ones_own_memory_is_not_taken_for_the_programs() -> None:
-    """However much this process has."""
+    """The peak is the program's own, however much memory this process has."""
     kept = bytearray(200 << 20)
     kept[::4096] = b"x" * len(kept[::4096])
     assert start.measure([sys.executable, "-c", "print('here')"]).peak_mb < 40
@@ -40,20 +40,20 @@ def test_ones_own_memory_is_not_taken_for_the_programs() -> None:
     ],
 )
 def test_a_program_that_fails_or_is_silent_is_said(program: str, said: str) -> None:
-    """In its own last words; its command line, where paths and passwords stand, is not repeated."""
+    """The error has its last message, but not its command line, which may contain passwords."""
     with pytest.raises(RunError, match=said) as caught:
         start.measure([sys.executable, "-c", program, "rtsp://user:secret@host/path"])
     assert sys.executable not in str(caught.value) and "rtsp" not in str(caught.value)
 
 
 def test_much_on_stderr_before_the_first_line_holds_nothing_up() -> None:
-    """More than a pipe holds."""
+    """Output on stderr beyond a pipe's capacity does not block the program."""
     chatty = "import sys; sys.stderr.write('x' * 300_000 + '\\n'); print('here')"
     assert start.measure([sys.executable, "-c", chatty]).first_line_s > 0
 
 
 def test_the_error_of_an_edge_app_is_passed_on() -> None:
-    """With its kind, and so its exit code."""
+    """The error keeps its class and therefore its exit code."""
     words = ("-m", "edge_app", "run", "--config", os.devnull, "--source", "webcam:/dev/video99", "--preview", "none")
     with pytest.raises(SourceError) as caught:
         start.measure([sys.executable, *words])

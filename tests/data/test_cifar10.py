@@ -1,4 +1,4 @@
-"""Reading CIFAR-10: found in either place, checked before it is believed."""
+"""Reading CIFAR-10: found in either place, checked before use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_pictures_are_upright_rgb(test_pictures: LabelledPictures) -> None:
 
 
 def test_training_and_test_pictures_are_apart(cifar10_folder: Path, test_pictures: LabelledPictures) -> None:
-    """50,000 pictures to learn from, none of them among the 10,000 of the test."""
+    """None of the 50,000 training pictures is among the 10,000 test pictures."""
     train = cifar10.read_train(cifar10_folder)
     assert (np.bincount(train.labels) == 5000).all()
     seen = {picture.tobytes() for picture in train.pictures}
@@ -46,7 +46,7 @@ def test_training_and_test_pictures_are_apart(cifar10_folder: Path, test_picture
 
 
 def test_a_damaged_file_is_named(cifar10_folder: Path, tmp_path: Path) -> None:
-    """One flipped bit is found, and the file named, before anything of it is unpickled."""
+    """One flipped bit is detected and the file named before unpickling."""
     folder = tmp_path / cifar10.FOLDER
     folder.mkdir()
     shutil.copy(official(cifar10_folder) / "test_batch", folder)
@@ -58,7 +58,7 @@ def test_a_damaged_file_is_named(cifar10_folder: Path, tmp_path: Path) -> None:
 
 
 def test_missing_data_says_what_to_do(tmp_path: Path) -> None:
-    """A folder without the files says what was expected."""
+    """For a folder without the files, the error says what was expected."""
     with pytest.raises(DataError, match="expected cifar-10-batches-py"):
         cifar10.read_test(tmp_path)
     (tmp_path / "batches.meta").touch()
@@ -76,13 +76,13 @@ def archive(cifar10_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_the_archive_is_read_without_unpacking(archive: Path, test_pictures: LabelledPictures) -> None:
-    """The tar.gz gives the same pictures; nothing appears beside it."""
+    """The tar.gz gives the same pictures, and nothing is written next to it."""
     assert np.array_equal(cifar10.read_test(archive).pictures, test_pictures.pictures)
     assert [path.name for path in archive.parent.iterdir()] == [archive.name]
 
 
 def test_a_cut_off_archive_is_named(archive: Path, tmp_path: Path) -> None:
-    """A download that broke off, another file, and an archive without the member asked for."""
+    """An incomplete download, another file, and an archive without a member are refused by name."""
     cut = tmp_path / "cut.tar.gz"
     cut.write_bytes(archive.read_bytes()[:100_000])
     other = tmp_path / "other.tar.gz"
@@ -117,7 +117,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_downloaded_is_checked(server: str, cache: Path) -> None:
-    """A file of another checksum is refused, and not kept for the next time."""
+    """A file with another checksum is refused and deleted."""
     with pytest.raises(DataError, match=r"cannot download CIFAR-10 .*hash.*; fetch cifar-10-python\.tar\.gz"):
         cifar10.download(server)
     assert not list(cache.rglob("*.tar.gz"))
@@ -135,6 +135,6 @@ def test_a_download_is_kept(server: str, cache: Path, tmp_path: Path, monkeypatc
 
 
 def test_no_network_says_what_to_do(cache: Path) -> None:
-    """Where nothing answers, the message names the address and the way around."""
+    """If the server does not answer, the message has the address and an alternative."""
     with pytest.raises(DataError, match=r"cannot download CIFAR-10 from http://127\.0\.0\.1:9/.*--data"):
         cifar10.download(f"http://127.0.0.1:9/{cifar10.ARCHIVE}")

@@ -1,4 +1,4 @@
-"""Labelled pictures from folders, and what is wrong with them."""
+"""Labelled pictures from folders, and mistakes in them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_pictures_go_through_the_cameras_preprocessing(folder: Path) -> None:
 
 
 def test_a_folder_without_parts_is_both(folder: Path) -> None:
-    """LABEL/*.jpg without train/ and test/ serves; but train/ alone is never examined on."""
+    """LABEL/*.jpg serves as both parts; train/ alone never serves as test/."""
     bare = dataset.find(folder / "train")
     assert len(bare.read("train", (32, 32)).labels) == 12
     shutil.rmtree(folder / "test")
@@ -52,14 +52,14 @@ def test_a_folder_without_parts_is_both(folder: Path) -> None:
 
 
 def test_pictures_to_be_examined_on_are_not_learned(folder: Path) -> None:
-    """A folder with test/ and no train/ is refused: `test` is no label."""
+    """A folder with test/ and no train/ is refused: `test` is not a label."""
     shutil.rmtree(folder / "train")
     with pytest.raises(DataError, match="has test/ but no train/"):
         dataset.find(folder).read("train", (32, 32))
 
 
 def test_one_class_is_refused(folder: Path) -> None:
-    """Nothing can be told apart with one label."""
+    """A data set with one label is refused."""
     for name in ("square", "triangle"):
         shutil.rmtree(folder / "train" / name)
     with pytest.raises(DataError, match="at least two"):
@@ -67,15 +67,15 @@ def test_one_class_is_refused(folder: Path) -> None:
 
 
 def test_an_empty_class_is_named(folder: Path) -> None:
-    """A label without pictures is named, and what was looked for."""
+    """The error names a label without pictures and the suffixes looked for."""
     for path in (folder / "train" / "square").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"'square' has nothing to show: it holds no pictures.*\.jpg"):
+    with pytest.raises(DataError, match=r"'square' has no usable picture: it holds no pictures.*\.jpg"):
         dataset.find(folder).read("train", (32, 32))
 
 
 def test_unreadable_pictures_are_named_and_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged picture costs itself only; a class of nothing else is refused."""
+    """A damaged picture is left out; a class with only damaged pictures is refused."""
     square = folder / "train" / "square"
     (square / "0001.jpg").write_bytes(b"no picture")
     with caplog.at_level(logging.WARNING):
@@ -88,7 +88,7 @@ def test_unreadable_pictures_are_named_and_left_out(folder: Path, caplog: pytest
 
 
 def test_nothing_there_says_what_was_expected(tmp_path: Path) -> None:
-    """A missing path, and a folder of loose files, say what to name instead."""
+    """For a missing path and a folder of loose files, the error says what to name instead."""
     with pytest.raises(DataError, match="does not exist"):
         dataset.find(tmp_path / "nowhere")
     (tmp_path / "loose.jpg").touch()
@@ -97,11 +97,11 @@ def test_nothing_there_says_what_was_expected(tmp_path: Path) -> None:
 
 
 def test_labels_to_be_examined_on_must_have_been_learned(folder: Path) -> None:
-    """A label of test/ that train/ lacks is named before the training, not after it."""
+    """A label that test/ has and train/ lacks is reported before training."""
     source = dataset.find(folder)
     source.check_test(shapes.LABELS)
     (folder / "test" / "hexagon").mkdir()
-    with pytest.raises(DataError, match="labels that train/ has not: hexagon"):
+    with pytest.raises(DataError, match="labels that train/ lacks: hexagon"):
         source.check_test(shapes.LABELS)
     (folder / "test" / "hexagon").rmdir()
     (folder / "test" / "circle").rename(folder / "circle")

@@ -104,7 +104,7 @@ class Transitions:
             self._stop.set()
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
 
 def open_descriptors() -> int:

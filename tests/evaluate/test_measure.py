@@ -1,4 +1,4 @@
-"""Accuracy on CIFAR-10's test pictures, directly and through a camera's eyes. The long tests of the suite."""
+"""Accuracy on CIFAR-10's test pictures, directly and through the camera path. The suite's longest tests."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Sampled(FullDecode):
 
 
 class Swapped(FullDecode):
-    """A preprocessing mistake: red and blue change places."""
+    """A preprocessing mistake: red and blue are swapped."""
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
         """Return B, G, R."""
@@ -81,7 +81,7 @@ class Swapped(FullDecode):
 def test_the_camera_path_finds_mistakes(
     mistake: type[FullDecode], lecture: Classifier, test_pictures: LabelledPictures
 ) -> None:
-    """The check has teeth: with either mistake in the path, more than a point is lost, and the check fails."""
+    """Either mistake in the path costs more than a point of accuracy, so the check would fail."""
     some = test_pictures.first(3000)
     right = measure.score(lecture, some).accuracy
     broken = measure.camera_path(lecture, some, seen=mistake)
@@ -112,7 +112,7 @@ def test_interval_is_wilsons() -> None:
 
 
 def test_a_model_of_other_labels_is_refused(test_pictures: LabelledPictures) -> None:
-    """A model that does not know the ten classes is not given a meaningless figure."""
+    """A model that does not know the ten classes is refused."""
     data = DATA
     colors = classifier.load(ModelOptions(model=str(data / "mean_uint8.tflite"), labels=data / "rgb.txt"))
     with pytest.raises(DataError, match="does not know airplane"):

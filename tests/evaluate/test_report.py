@@ -53,7 +53,7 @@ def test_text_names_what_is_lost(found: report.Report) -> None:
 
 
 def test_worst_mistakes_are_wrong_and_sure() -> None:
-    """Only wrong ones, the most confident first."""
+    """Only misclassified pictures are shown, the most confident first."""
     logits = np.array([[9, 0], [1, 0], [3, 0], [0, 2]], np.float32)
     assert Scored(logits, np.array([0, 1, 1, 1])).worst(1.0, 5).tolist() == [2, 1]
 
@@ -68,7 +68,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Count elements and keep what they point to."""
+        """Count elements and collect what they refer to."""
         self.counts[tag] = self.counts.get(tag, 0) + 1
         self.sources += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
 

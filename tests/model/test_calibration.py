@@ -9,7 +9,7 @@ from edge_app.model import calibration
 
 
 def honest(count: int = 20_000, classes: int = 5) -> tuple[calibration.Logits, calibration.Labels]:
-    """Make logits whose softmax is the truth: each label is drawn from it."""
+    """Make calibrated logits: each label is drawn from their softmax."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 2, (count, classes)).astype(np.float32)
     probabilities = calibration.softmax(logits, 1.0)
@@ -19,7 +19,7 @@ def honest(count: int = 20_000, classes: int = 5) -> tuple[calibration.Logits, c
 
 @pytest.mark.parametrize("exaggeration", [0.5, 1.0, 2.5])
 def test_temperature_undoes_exaggeration(exaggeration: float) -> None:
-    """Logits that are k times too large get temperature k, and are honest afterwards."""
+    """Logits that are k times too large get temperature k, and are calibrated afterwards."""
     logits, labels = honest()
     temperature = calibration.fit_temperature(logits * exaggeration, labels)
     assert temperature == pytest.approx(exaggeration, rel=0.06)
@@ -45,7 +45,7 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_threshold_is_the_lowest_that_keeps_the_promise() -> None:
-    """From the threshold on nine of ten are right; one step below they are not."""
+    """At or above the threshold nine of ten are right; one step lower they are not."""
     logits, labels = honest()
     probabilities = calibration.softmax(logits, 1.0)
     enter = calibration.fit_thresholds(probabilities, labels).enter
@@ -54,7 +54,7 @@ def test_threshold_is_the_lowest_that_keeps_the_promise() -> None:
 
 
 def test_too_few_pictures_change_nothing() -> None:
-    """On a handful, all of them right, no temperature is concluded: the likeliest would be the lowest one tried."""
+    """A handful of pictures, all right, sets no temperature: the likeliest would be the lowest one tried."""
     sure = np.eye(5, dtype=np.float32)[np.arange(20) % 5] * 9
     temperature, thresholds = calibration.fit(sure, np.arange(20) % 5)
     assert temperature == 1.0 and thresholds.leave < thresholds.enter

@@ -53,14 +53,14 @@ def test_scores_of_every_type(name: str, low: float, high: float) -> None:
 
 
 def test_input_range_can_be_told() -> None:
-    """A float model that wants -1 to 1 gets it."""
+    """A float model gets its input in the range it needs, -1 to 1."""
     loaded = tiny("mean_float32", input_range=(-1.0, 1.0))
     assert np.allclose(loaded.scores(PICTURE), MEANS / 127.5 - 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "error"), [("softmax_int8", 0.01), ("softmax_float32", 1e-5)])
 def test_probabilities_are_recognised(name: str, error: float) -> None:
-    """A model that ends in softmax gives scores whose softmax is its own output again, not a softmax of a softmax."""
+    """A model that ends in softmax gives scores whose softmax is its output, not a softmax of a softmax."""
     powers = np.exp(MEANS / 255)
     scores = tiny(name).scores(PICTURE)
     again = np.exp(scores) / np.exp(scores).sum()
@@ -68,7 +68,7 @@ def test_probabilities_are_recognised(name: str, error: float) -> None:
 
 
 def test_the_runtime_does_not_chat(tmp_path: Path) -> None:
-    """A table comes alone: nothing that the runtime says of its progress stands on stderr."""
+    """The runtime's progress messages do not appear on stderr."""
     done = edge_app(tmp_path, "models", "show", "cifar10-nano")
     assert done.returncode == 0
     if HAS_LITERT:
@@ -77,7 +77,7 @@ def test_the_runtime_does_not_chat(tmp_path: Path) -> None:
 
 
 def test_errors_of_the_runtime_are_shown() -> None:
-    """What native code writes to stderr while a model loads arrives, but for the runtime's own chatter."""
+    """Native code's output on stderr while a model loads is shown, except the runtime's own chatter."""
     program = """
 import ctypes
 from edge_app.model import runtime, store
@@ -104,7 +104,7 @@ def test_threads_do_not_change_scores() -> None:
 
 
 def test_delegated_operators_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """LiteRT gives all seven operators to XNNPACK, tflite-runtime none of an int8 graph, and that is said."""
+    """LiteRT delegates all seven operators to XNNPACK, tflite-runtime none of an int8 graph; both are reported."""
     with caplog.at_level(logging.INFO):
         loaded = classifier.load(ModelOptions(model="cifar10-lecture"))
     assert loaded.delegation is not None
@@ -117,7 +117,7 @@ def test_delegated_operators_are_counted(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_without_the_delegate_nothing_is_delegated() -> None:
-    """`--delegate none` is what it says."""
+    """With `--delegate none` nothing is delegated."""
     loaded = classifier.load(ModelOptions(model="cifar10-lecture", delegate="none"))
     assert str(loaded.delegation) == "0/7"
 
@@ -140,26 +140,26 @@ def test_what_cannot_be_found_out_is_not_guessed() -> None:
     [("two_inputs", "2 inputs; choose an image classifier, which has one input"), ("no_scale", "without a scale")],
 )
 def test_models_of_the_wrong_shape_are_refused(name: str, message: str) -> None:
-    """A model that is no image classifier says what it is instead."""
+    """The error for a model that is not an image classifier says what it is instead."""
     with pytest.raises(ModelRefused, match=message):
         tiny(name)
 
 
 def test_wrong_label_count_is_refused(tmp_path: Path) -> None:
-    """Two labels for three outputs name both numbers."""
+    """The error for two labels and three outputs has both numbers."""
     (tmp_path / "two.txt").write_text("a\nb\n")
     with pytest.raises(ModelRefused, match="3 outputs, but 2 labels"):
         classifier.load(ModelOptions(model=str(DATA / "mean_uint8.tflite"), labels=tmp_path / "two.txt"))
 
 
 def test_a_model_without_card_and_labels_is_refused() -> None:
-    """Nothing is invented for missing labels; what to do is said."""
+    """Missing labels are not invented; the error says what to do."""
     with pytest.raises(ModelRefused, match="name 3 with --labels FILE"):
         classifier.load(ModelOptions(model=str(DATA / "mean_uint8.tflite")))
 
 
 def test_mutated_files_never_crash_this_process(tmp_path: Path) -> None:
-    """Of a model file with random bytes changed, each version either runs or is refused; the process lives."""
+    """A model file with random bytes changed either runs or is refused; this process survives."""
     content = bytearray((DATA / "softmax_int8.tflite").read_bytes())
     chance = random.Random(6)
     path = tmp_path / "mutated.tflite"
@@ -175,7 +175,7 @@ def test_mutated_files_never_crash_this_process(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    """A damaged name of the output tensor is a refusal in one line, not a UnicodeDecodeError."""
+    """A damaged name of the output tensor is refused in one line, without a UnicodeDecodeError."""
     content = (DATA / "mean_uint8.tflite").read_bytes()
     damaged = content.replace(b"t1", b"\xe9\x28")
     assert damaged != content
@@ -194,7 +194,7 @@ def test_truncated_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_runtime_says_how_to_install_one() -> None:
-    """Where the chosen runtime is not installed, the message names it and the command."""
+    """If the chosen runtime is not installed, the message names it and the command that installs it."""
     other = "tflite-runtime" if HAS_LITERT else "ai-edge-litert"
     with pytest.raises(DependencyMissing, match=f"{other}.*pip install ai-edge-litert"):
         runtime.import_runtime(other)  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_a_missing_runtime_says_how_to_install_one() -> None:
 
 @pytest.mark.skipif(not HAS_LITERT, reason="the schema to build models with comes with ai-edge-litert")
 def test_tiny_models_are_what_their_script_makes() -> None:
-    """tests/fixtures holds exactly what tests/tiny_models.py says."""
+    """tests/fixtures holds exactly what tests/tiny_models.py makes."""
     spec = importlib.util.spec_from_file_location("tiny_models", DATA.parent / "tiny_models.py")
     assert spec is not None
     assert spec.loader is not None

@@ -38,7 +38,7 @@ def test_probabilities_are_the_softmax_of_scores_over_temperature(scores: list[f
 
 
 def test_a_higher_temperature_is_less_sure() -> None:
-    """The card's temperature reaches the verdict: twice the temperature, less confidence."""
+    """The card's temperature reaches the verdict: doubling it lowers the confidence."""
     shares = [Decision(LABELS, Rules(temperature=t)).update(CAT, 0).top[0][1] for t in (1.0, 2.0)]
     assert shares[0] == pytest.approx(0.9, abs=1e-3)
     assert shares[1] == pytest.approx(0.9**0.5 / (0.9**0.5 + 2 * 0.05**0.5), abs=1e-3)
@@ -46,7 +46,7 @@ def test_a_higher_temperature_is_less_sure() -> None:
 
 @given(st.integers(2, 120), st.integers(2, 120), st.floats(0.1, 1.5))
 def test_smoothing_does_not_depend_on_the_frame_rate(slow_hz: int, fast_hz: int, after_s: float) -> None:
-    """After the same time of a new scene the confidence is the same, at whatever rate frames come: 1 - exp(-t/T)."""
+    """The confidence depends on the time since a scene began, 1 - exp(-t/T), not on the frame rate."""
     expected = 0.05 + 0.85 * (1 - math.exp(-after_s / 0.5))
     for rate_hz in (slow_hz, fast_hz):
         decision = Decision(LABELS, Rules(enter=0, leave=0, smoothing_s=0.5))
@@ -59,7 +59,7 @@ def test_smoothing_does_not_depend_on_the_frame_rate(slow_hz: int, fast_hz: int,
 
 @given(st.lists(st.tuples(st.sampled_from([CAT, DOG, SHIP, VAGUE]), st.floats(0, 1.9)), min_size=1, max_size=30))
 def test_top_is_this_frame_alone(frames: list[tuple[Scores, float]]) -> None:
-    """`top` tells the calibrated probabilities of the newest frame, best first, whatever came before."""
+    """`top` has the calibrated probabilities of the newest frame alone, best first."""
     decision, now_s = Decision(LABELS, Rules()), 0.0
     for scores, gap_s in frames:
         now_s += gap_s
@@ -92,7 +92,7 @@ def test_hysteresis_keeps_a_label_between_the_thresholds() -> None:
 
 @pytest.mark.parametrize("jump_s", [2.1, 3600.0, -0.5, -3600.0])
 def test_a_gap_or_a_jump_back_forgets(jump_s: float) -> None:
-    """After a gap longer than `forget_s`, or a time that runs backwards, the past has no say: no stale label."""
+    """After a gap longer than `forget_s`, or a jump back in time, earlier frames do not count."""
     decision = Decision(LABELS, Rules(smoothing_s=60))
     for number in range(10):
         decision.update(CAT, 100 + number / 10)
@@ -129,7 +129,7 @@ def test_an_outage_forgets() -> None:
 
 
 def test_without_smoothing_each_frame_decides() -> None:
-    """`smoothing_s` 0 decides on each frame alone."""
+    """With `smoothing_s` 0 each frame is decided alone."""
     decision = Decision(LABELS, Rules(smoothing_s=0))
     assert [decision.update(scores, 0.01 * n).label for n, scores in enumerate([CAT, DOG, VAGUE, SHIP])] == [
         "cat",

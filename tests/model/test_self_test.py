@@ -48,13 +48,13 @@ def spoilt(golden: Golden, field: str) -> Golden:
 
 
 def old(golden: Golden) -> Golden:
-    """Return what an older card held: XNNPACK's output, and not a word of other kernels."""
+    """Return the golden outputs of an older card: XNNPACK's only."""
     return golden.model_copy(update=dict.fromkeys(NEW))
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Copier:
-    """Return what copies a shipped model, its card changed."""
+    """Return a function that copies a shipped model and changes its card."""
 
     def copy(change: Callable[[Any], object]) -> Path:
         path = tmp_path / "my.tflite"
@@ -70,7 +70,7 @@ def copied(tmp_path: Path) -> Copier:
 @pytest.mark.parametrize("delegate", ["xnnpack", "none"])
 @pytest.mark.parametrize("name", store.shipped())
 def test_shipped_models_pass(name: str, delegate: str) -> None:
-    """Every shipped model gives its card's output for the kernels that run it: of all kinds, on either runtime."""
+    """Every shipped model gives its card's output for the kernels that run it, on either runtime."""
     loaded, golden, _ = load(name, delegate)
     outcome = self_test.check(loaded, golden)
     assert outcome.worst_steps is not None and outcome.worst_steps <= golden.tolerance == 2
@@ -80,7 +80,7 @@ def test_shipped_models_pass(name: str, delegate: str) -> None:
 @pytest.mark.parametrize("delegate", ["xnnpack", "none"])
 @pytest.mark.parametrize("name", store.shipped())
 def test_it_has_teeth(name: str, delegate: str) -> None:
-    """One output three steps off is refused for each kind of kernel; the other kind's does not count."""
+    """An output three steps off is refused if it is that of the kernels in use, otherwise ignored."""
     loaded, golden, field = load(name, delegate)
     with pytest.raises(ModelRefused, match=r"self-test failed: .* by up to [345] steps \(allowed 2\)"):
         self_test.check(loaded, spoilt(golden, field))
@@ -98,7 +98,7 @@ def test_each_kind_is_necessary() -> None:
 
 @pytest.mark.skipif(not HAS_LITERT, reason="tflite-runtime delegates nothing of an int8 graph")
 def test_an_old_card_is_xnnpacks() -> None:
-    """Its one output counts on XNNPACK."""
+    """An old card's only output counts as XNNPACK's."""
     loaded, golden, _ = load(NAME, "xnnpack")
     assert self_test.check(loaded, old(golden)).worst_steps == 0
     with pytest.raises(ModelRefused, match="self-test failed"):
@@ -106,7 +106,7 @@ def test_an_old_card_is_xnnpacks() -> None:
 
 
 def test_an_old_card_on_plain_kernels(copied: Copier) -> None:
-    """It says nothing of these: the model is accepted, and that it could not be compared is said."""
+    """An old card has no output for plain kernels: the model is accepted, with a note that it was not compared."""
     path = copied(lambda card: [card["golden"].pop(name) for name in NEW])
     done = edge_app(path.parent, "models", "verify", str(path), "--delegate", "none")
     assert done.returncode == 0, done.stderr

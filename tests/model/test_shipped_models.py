@@ -1,4 +1,4 @@
-"""The models that ship are as good as their cards say, and as they have to be. Reads all test pictures; slow."""
+"""The shipped models are as good as their cards say and as required. Reads all test pictures; slow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_these_ship() -> None:
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_the_int8_file_is_as_good_as_its_card_says(name: str, test_pictures: LabelledPictures) -> None:
-    """It labels exactly the share of the test pictures rightly that stands on its card."""
+    """It labels exactly the share of test pictures correctly that its card says."""
     share = measure.score(classifier.load(ModelOptions(model=name)), test_pictures).accuracy.share
     print(f"\n{name}: {share:.2%}")
     assert share == card_of(name).accuracy.test_int8
@@ -46,14 +46,14 @@ def test_the_int8_file_is_as_good_as_its_card_says(name: str, test_pictures: Lab
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_floors(name: str) -> None:
-    """Every model is as accurate as it has to be, by its card."""
+    """Every model's accuracy on its card is at least the required one."""
     accuracy = card_of(name).accuracy.test_int8
     assert accuracy is not None and accuracy >= FLOORS[name][0]
 
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_files_are_small(name: str) -> None:
-    """No model file is larger than its board can bear."""
+    """No model file exceeds its size limit."""
     assert card_of(name).file.bytes <= FLOORS[name][1]
 
 
@@ -78,7 +78,7 @@ def test_self_test_and_delegate(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cifar10-nano", "cifar10-base"])
 def test_float_weights_ship_and_match(name: str) -> None:
-    """They lie beside the model, are the file that the card speaks of, and take at most 5 MB."""
+    """Float weights are next to the model, match its card, and take at most 5 MB."""
     path = store.find(name)
     assert store.check_weights(path, card_of(name))
     assert path.with_suffix(".safetensors").stat().st_size <= 5_000_000

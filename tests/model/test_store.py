@@ -1,4 +1,4 @@
-"""Cards and files: what is believed, what is refused."""
+"""Cards and files: what is accepted, what is refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_cards_validate_against_the_published_schema() -> None:
 
 
 def test_a_swapped_file_is_refused(copied: Path) -> None:
-    """One changed byte and the card no longer vouches for the file."""
+    """A model file with one changed byte no longer matches its card and is refused."""
     content = bytearray(copied.read_bytes())
     content[-1] ^= 1
     copied.write_bytes(content)
@@ -67,7 +67,7 @@ def test_a_swapped_file_is_refused(copied: Path) -> None:
     [(b"", "is empty"), (b"\x89PNG\r\n\x1a\n" + bytes(40), "not a TFLite model"), (b"TFL3", "not a TFLite model")],
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    """An empty file, a picture and a stump are no models, and are never given to the runtime."""
+    """An empty file, a picture and a truncated model are refused before the runtime sees them."""
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
     with pytest.raises(ModelRefused, match=message):
@@ -93,7 +93,7 @@ def test_an_oversized_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_card_is_refused(copied: Path, change, place: str) -> None:  # type: ignore[no-untyped-def]
-    """A card that is not of the schema names the first wrong place."""
+    """The error for a card that violates the schema names the first wrong field."""
     path = copied.with_suffix(".json")
     card = json.loads(path.read_text())
     change(card)
@@ -111,7 +111,7 @@ def test_a_card_that_is_no_json_is_refused(copied: Path) -> None:
 
 
 def test_unknown_names_get_a_suggestion() -> None:
-    """A misspelt model names the one meant; anything else the ones there are."""
+    """A misspelt model name gets a suggestion; any other name gets the list of models."""
     with pytest.raises(ModelRefused, match="did you mean 'cifar10-lecture'"):
         store.find("cifar10-lectur")
     with pytest.raises(ModelRefused, match="shipped with edge-app: .*cifar10-lecture"):

@@ -1,4 +1,4 @@
-"""A picture shrunk the cheap way agrees with the same picture shrunk from full size, on photographs."""
+"""On photographs, a picture shrunk from a reduced decoding agrees with one shrunk from full size."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_cheap_and_full_agree_on_photographs(quality: int) -> None:
 
 
 def test_decoded_pixels_keep_a_reserve() -> None:
-    """Of pixels that are exact, less is lost: mean <= 0.4 grey levels, 95th percentile <= 0.7."""
+    """Exact pixels lose less: mean <= 0.4 grey levels, 95th percentile <= 0.7."""
     values = np.array(list(differences(ArrayPicture).values()))
     assert len(values) >= 20
     assert values.mean() <= 0.4

@@ -1,4 +1,4 @@
-"""What a camera does to a picture, by the figures that the documentation gives."""
+"""Each degradation has the strength that the documentation gives."""
 
 from __future__ import annotations
 

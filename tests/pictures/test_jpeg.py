@@ -39,7 +39,7 @@ def by_opencv(data: np.ndarray, scale: int) -> np.ndarray | None:
 @pytest.mark.parametrize("subsampling", list(SUBSAMPLING))
 @pytest.mark.parametrize("scale", _libjpeg.SCALES)
 def test_both_give_the_same_pixels(size_px: tuple[int, int], subsampling: str, scale: int) -> None:
-    """At every scale, of every subsampling, of sizes that fill no block, simplejpeg and OpenCV differ by nothing."""
+    """simplejpeg and OpenCV give equal pixels at every scale, subsampling and size, partial blocks included."""
     data = encoded(smooth(*size_px), subsampling)
     ours, theirs = _libjpeg.decode(data, scale, size_px, True), by_opencv(data, scale)
     assert ours is not None and theirs is not None and ours.shape == theirs.shape
@@ -60,7 +60,7 @@ def test_a_turned_picture_is_left_to_opencv() -> None:
 
 
 def test_four_colours_come_out_as_three() -> None:
-    """A picture for the press, CMYK, is decoded by both to the same."""
+    """Both decode CMYK, used in print, to the same RGB pixels."""
     image = pytest.importorskip("PIL.Image", reason="writes CMYK, which OpenCV cannot; pip install pillow")
     file = io.BytesIO()
     image.fromarray(smooth(64, 48)).convert("CMYK").save(file, "JPEG", quality=90)
@@ -72,7 +72,7 @@ def test_four_colours_come_out_as_three() -> None:
 
 
 def test_what_simplejpeg_refuses_opencv_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it does not know is tried once more; rubbish is None."""
+    """A JPEG that simplejpeg does not support goes to OpenCV; garbage gives None."""
 
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("unsupported colorspace")

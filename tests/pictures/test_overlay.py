@@ -45,7 +45,7 @@ def test_an_outage_has_no_bar() -> None:
 
 
 def test_labels_of_any_kind_are_drawn() -> None:
-    """Letters that OpenCV's font lacks, and none at all, do no harm."""
+    """Characters that OpenCV's font lacks, and empty labels, are harmless."""
     for label in ("", "猫", "a" * 500, "line\nbreak"):
         verdict = type(OK)("ok", label, 1.0, ((label, 1.0),))
         assert draw(blank(), result(verdict)).shape == blank().shape

@@ -65,7 +65,7 @@ def test_array_grey_and_alpha() -> None:
 
 
 def test_array_shrinks_by_area_averaging() -> None:
-    """Asked for fewer pixels, it averages whole blocks, rounds twice, and keeps at least as many as were asked for."""
+    """To shrink, it averages whole blocks, rounds twice, and keeps at least the requested number of pixels."""
     rgb = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     small = ArrayPicture(rgb).rgb(Box(80, 0, 480, 480), 60)
     assert small.shape == (120, 120, 3)
@@ -95,7 +95,7 @@ def test_jpeg_decodes_only_as_far_as_asked(side: int | None, expected: int) -> N
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_jpeg_honours_exif_orientation(orientation: int) -> None:
-    """A JPEG that says which side is up comes out upright, its size too, reduced or not."""
+    """A JPEG with an EXIF orientation comes out upright, as does its size, at full and reduced scale."""
     upright = smooth(320, 240)
     stored = {
         1: upright,
@@ -156,7 +156,7 @@ def test_a_jpeg_cut_anywhere_is_torn(is_progressive: bool, last_bytes: int | Non
 
 
 def test_nobody_else_knows_how_a_jpeg_ends() -> None:
-    """What a whole JPEG is, is written once."""
+    """The definition of a whole JPEG exists only once."""
     package = Path(decode.__file__).parent.parent
     found = {path.name for path in package.rglob("*.py") if "xff\\xd9" in path.read_text("utf-8")}
     assert found == {"jpeg.py"}
@@ -164,7 +164,7 @@ def test_nobody_else_knows_how_a_jpeg_ends() -> None:
 
 @given(st.binary(max_size=300))
 def test_jpeg_garbage_is_refused(data: bytes) -> None:
-    """Bytes that are no JPEG raise PictureError and nothing else, whatever they are."""
+    """Bytes that are not a JPEG raise PictureError and no other error."""
     for prefix in (b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II"):
         encoded = np.frombuffer(prefix + data, np.uint8)
         try:
@@ -174,7 +174,7 @@ def test_jpeg_garbage_is_refused(data: bytes) -> None:
 
 
 def test_jpeg_torn_in_the_middle() -> None:
-    """A JPEG that is cut off before its pixels begin is an error when somebody wants pixels."""
+    """A JPEG cut off before its pixels is an error when its pixels are requested."""
     data = jpeg(smooth(640, 480))
     with pytest.raises(PictureError):
         JpegPicture(data[:400]).rgb()

@@ -1,4 +1,4 @@
-"""Crop and downsample: the single definition."""
+"""Crop and downsample, which have a single definition."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_patch_is_the_area_average_of_the_centre() -> None:
 
 
 def test_patch_of_noise_is_nearly_the_area_average() -> None:
-    """Where they do not, a noisy sensor's picture (sigma 12) differs by less than half a grey level in the mean."""
+    """Where they do not, a noisy sensor's picture (sigma 12) differs by less than half a grey level on average."""
     noisy = np.random.default_rng(5).normal(128, 12, (480, 640, 3)).clip(0, 255).astype(np.uint8)
     exact = noisy[:, 80:560].astype(float).reshape(32, 15, 32, 15, 3).mean((1, 3))
     assert np.abs(preprocess.patch(ArrayPicture(noisy), (32, 32)) - exact).mean() < 0.5
@@ -85,7 +85,7 @@ def test_fit_keeps_everything_between_grey_bars() -> None:
 
 
 def test_squash_and_box() -> None:
-    """Squash takes everything; a box takes exactly itself."""
+    """Squash takes the whole picture; a box takes exactly its pixels."""
     squashed = preprocess.patch(ArrayPicture(NOISE), (32, 32), Crop("squash"))
     exact = NOISE.astype(float).reshape(32, 15, 32, 20, 3).mean((1, 3))
     assert np.abs(squashed - exact).mean() < 1.0
@@ -100,7 +100,7 @@ def test_a_box_outside_the_picture_is_an_error() -> None:
 
 
 def test_sampling_instead_of_averaging_would_show() -> None:
-    """The reference has teeth: bilinear sampling of the same picture is far from the area average."""
+    """The comparison is meaningful: bilinear sampling of the same picture is far from the area average."""
     exact = NOISE[:, 80:560].astype(float).reshape(32, 15, 32, 15, 3).mean((1, 3))
     sampled = cv2.resize(NOISE[:, 80:560], (32, 32), interpolation=cv2.INTER_LINEAR)
     assert np.abs(sampled - exact).mean() > 20

@@ -31,7 +31,7 @@ def link(tmp_path: Path) -> Path:
 
 
 def write_wheel(folder: Path, main: str) -> Path:
-    """Write a wheel called edge-app that needs nothing and whose program does as given; return its path."""
+    """Write a wheel named edge-app without dependencies and with the given program; return its path."""
     info = "edge_app-9.9.9.dist-info"
     files = {
         "edge_app/__init__.py": f"import os, sys\ndef main():\n    {main}\n",
@@ -54,7 +54,7 @@ GOOD = f"os.execv({str(PROGRAM)!r}, ['edge-app', *sys.argv[1:]])"
 def test_an_environment_is_built_among_foreign_modules(
     link: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wheel and folder named by relative paths are found; modules here and on PYTHONPATH are not run, as root least."""
+    """Relative paths of wheel and folder work; modules in the current folder and on PYTHONPATH are not run."""
     wheel = write_wheel(tmp_path / "wheels", GOOD)
     told = tmp_path / "told"
     for name in (
@@ -90,7 +90,7 @@ def test_an_environment_is_built_among_foreign_modules(
     ],
 )
 def test_a_step_that_fails_leaves_nothing(main: str | None, says: str, link: Path, tmp_path: Path) -> None:
-    """Be it pip or the trial: the message has its last words, and no environment stays."""
+    """If pip or the trial fails, the message has its last output, and no environment is left."""
     wheel = write_wheel(tmp_path / "wheels", main or "")
     if main is None:
         wheel.write_bytes(b"no wheel")
@@ -151,7 +151,7 @@ MOMENTS = {
 def test_an_interrupted_install_leaves_nothing(
     numbers: tuple[signal.Signals, ...], moment: str, tmp_path: Path
 ) -> None:
-    """Whenever the signal comes, and however many: all is removed within seconds, and the signal is how it ends."""
+    """Whenever and however often a signal comes, all is removed within seconds and the process dies of it."""
     trial = f"open({str(tmp_path / 'trying')!r}, 'w'); import time; time.sleep(60)"
     with installing(tmp_path, trial) as process:
         wait_for(tmp_path, MOMENTS[moment])
@@ -212,7 +212,7 @@ def test_what_is_no_checkout_is_refused(name: str, link: Path, tmp_path: Path) -
 def test_pip_hears_of_the_wheel_folder_and_of_the_users_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Offline everything comes from the folder; under sudo the settings of whoever typed it count."""
+    """Offline everything comes from the folder; under sudo the invoking user's pip settings apply."""
     command = building.pip_command(tmp_path, tmp_path / "x.whl", tmp_path / "wheels", "[headless]")
     assert command[-4:-1] == ["--no-index", "--find-links", str(tmp_path / "wheels")]
     assert command[-1] == f"edge-app[headless] @ file://{tmp_path}/x.whl"
@@ -230,7 +230,7 @@ def test_pip_hears_of_the_wheel_folder_and_of_the_users_settings(
 
 
 def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the rest of the environment, what a step is given counts most."""
+    """Variables given to a step override those of the environment."""
     monkeypatch.setenv("PYTHONPATH", "/tmp")
     monkeypatch.setenv("COLOUR", "red")
     printed = building.step("looking", ["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
@@ -246,12 +246,12 @@ def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_knows_where_it_came_from() -> None:
-    """Run from a checkout, that is what it would install."""
+    """Run from a checkout, it would install that checkout."""
     assert building.origin() == ROOT
 
 
 def test_a_step_that_fails_is_told_by_its_name_and_its_last_words() -> None:
-    """Not by its command line: paths, and passwords of an index, stand there."""
+    """The error does not show the step's command line, which may contain an index's password."""
     failing = ["sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do echo line $n >&2; done; exit 4", "https://user:secret@index"]
     with pytest.raises(RunError) as caught:
         building.step("installing edge-app", failing, threading.Event())

@@ -1,4 +1,4 @@
-"""The environments in /opt: only what install certainly made is taken for one, and only that is removed."""
+"""The environments in /opt: only what install certainly made is recognised and removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def link(tmp_path: Path) -> Path:
 
 
 def test_names_need_no_clock_and_meet_nobody(link: Path) -> None:
-    """Two in the same second differ; what a user has called alike, be it a file or a dangling link, is left alone."""
+    """Names made in the same second differ; a user's file or dangling link of a similar name is left alone."""
     first, second = environments.create(link), environments.create(link)
     assert [first.name, second.name] == ["edge-app-env-1", "edge-app-env-2"]
     link.with_name("edge-app-env-7").write_text("a file")
@@ -29,7 +29,7 @@ def test_names_need_no_clock_and_meet_nobody(link: Path) -> None:
 
 
 def test_only_what_is_certain_is_ours(link: Path) -> None:
-    """A name, a marker or a link alone prove nothing; neither does a copy of one of ours under another name."""
+    """A name, marker or link alone proves nothing; neither does a copy of an environment under another name."""
     ours = environments.create(link)
     for name in (
         "edge-app-models",
@@ -51,7 +51,7 @@ def test_only_what_is_certain_is_ours(link: Path) -> None:
 
 @pytest.mark.parametrize("target", ["/srv/edge-app", "../edge-app-env-1", "edge-app-models", "edge-app-env-1/lib", "."])
 def test_a_link_of_somebody_elses_is_none_of_ours(target: str, link: Path) -> None:
-    """Such a link is neither followed nor replaced."""
+    """A link made by someone else is neither followed nor replaced."""
     link.symlink_to(target)
     assert environments.linked(link) is None
     with pytest.raises(RunError, match="is in the way"):
@@ -68,7 +68,7 @@ def test_the_link_is_switched(link: Path) -> None:
 
 
 def test_files_of_the_user_in_an_environment_stay(link: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever has put a model into /opt/edge-app keeps it and is told where it is; once it is gone, so is the rest."""
+    """A user's model in /opt/edge-app is kept and its path reported; without it the rest is removed too."""
     folder = environments.create(link)
     for file in ("bin/edge-app", "lib/x.py", "models/my.tflite"):
         (folder / file).parent.mkdir()
@@ -82,7 +82,7 @@ def test_files_of_the_user_in_an_environment_stay(link: Path, caplog: pytest.Log
 
 
 def test_a_link_in_an_environment_is_not_followed(link: Path, tmp_path: Path) -> None:
-    """What lies behind it is somebody else's."""
+    """The target of a link is never removed."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "my.tflite").touch()
     folder = environments.create(link)

@@ -1,4 +1,4 @@
-"""Memory is watched while a service runs."""
+"""A running service watches its memory."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class World:
         self.throttling: Throttling | None = None
 
     def resident(self) -> int:
-        """Return the memory, and count who asks."""
+        """Return the memory and count the calls."""
         self.looks += 1
         return self.used_mb * 2**20
 
     def health(self, memory_max_mb: float | None) -> Health:
-        """Make what is tested."""
+        """Make the watch to test."""
         return Health(Notifier({}), memory_max_mb, self.resident, lambda: self.throttling, lambda: self.now_s)
 
 
 def test_memory_above_its_limit_ends_the_process() -> None:
-    """Below the limit nothing happens; above it the process ends with a line that says why, for a new start."""
+    """Below the limit nothing happens; above it the process ends, with the reason in a line, to be restarted."""
     world = World()
     watched = world.health(200)
     for world.now_s in range(0, 100):
@@ -45,7 +45,7 @@ def test_memory_above_its_limit_ends_the_process() -> None:
 
 
 def test_without_a_limit_nobody_looks() -> None:
-    """A run from the command line may be as large as it likes."""
+    """A run from the command line has no memory limit."""
     world = World()
     watched = world.health(None)
     for world.now_s in range(0, 100):
@@ -54,7 +54,7 @@ def test_without_a_limit_nobody_looks() -> None:
 
 
 def test_throttling_is_said_when_it_begins_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
-    """Looked at once a minute: one line when the board begins to be slowed down, one when it ends, no others."""
+    """Throttling is checked once a minute: one line when it begins, one when it ends, no others."""
     world = World()
     watched = world.health(None)
     with caplog.at_level(logging.WARNING):

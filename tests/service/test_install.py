@@ -1,4 +1,4 @@
-"""Installing the service. That it runs is shown on a real machine, tests/vm/test_service.py; here what goes before."""
+"""Installing the service, without running it: tests/vm/test_service.py does that on a real machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_status_in_words() -> None:
 
 
 def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A service that waits for a camera cannot see who has it; its status can. Itself it does not name."""
+    """The status names the process that has the camera, which the service cannot see, but never the service."""
     node = tmp_path / "video0"
     node.touch()
     monkeypatch.setattr(v4l2, "nodes", lambda: [node])
@@ -73,7 +73,7 @@ def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
-    """Make a root of its own, where whoever runs the tests may install, and a systemctl that does nothing."""
+    """Make a root folder that the tests may install into, and a systemctl that does nothing."""
     monkeypatch.setattr(install, "require_root", lambda: None)
     monkeypatch.setattr(install, "show", lambda: RUNNING)
     monkeypatch.setattr(install, "systemctl", lambda *words, stop=None: "")
@@ -83,7 +83,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
 
 
 def finished(places: Places, name: str = "") -> Path:
-    """Make what an environment looks like when it is finished, and link to it; return its folder."""
+    """Make a finished environment and the link to it; return its folder."""
     folder = places.environment.with_name(name) if name else environments.create(places.environment)
     for file in ("pyvenv.cfg", "bin/edge-app", "lib/python3/site-packages/numpy.py"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def test_uninstall_removes_nothing_in_place_of_the_link(places: Places) -> None:
 
 
 def test_where_something_is_in_the_way_nothing_is_begun(places: Places) -> None:
-    """Before ten minutes of installing, not after them."""
+    """An obstacle is reported before ten minutes of installing, not after."""
     places.environment.mkdir()
     with pytest.raises(RunError, match="is in the way: edge-app did not make it"):
         install.install(ServiceInstall(), threading.Event(), places)

@@ -52,13 +52,13 @@ def test_other_messages_are_not_held_back() -> None:
 
 
 def test_errors_are_never_held_back() -> None:
-    """Whoever asks for the same wrong thing twice, as for a reload, is answered twice."""
+    """The same error twice, as for two reloads, is logged twice."""
     once = Once(lambda: 0.0)
     assert [once.filter(record("reload refused", level=logging.ERROR)) for _ in range(3)] == [True] * 3
 
 
 def test_old_messages_are_forgotten() -> None:
-    """A year of different messages takes no memory."""
+    """A year of different messages does not fill the memory."""
     now_s = 0.0
     once = Once(lambda: now_s)
     for turn in range(1000):

@@ -1,4 +1,4 @@
-"""What systemd is told, on a real datagram socket."""
+"""Messages to systemd, on a real datagram socket."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_ready_comes_with_the_first_result_and_once(systemd: Systemd) -> None:
 
 
 def test_no_camera_is_ready_too_and_said(systemd: Systemd) -> None:
-    """A service without its camera serves, degraded: systemd must not take it for one that failed to start."""
+    """A service without its camera is ready but degraded: systemd must not consider its start failed."""
     systemd.notifier().emit(result(OUTAGE), None)
     assert systemd.heard() == ["READY=1\nSTATUS=degraded, no picture from toy: the cable is out"]
 
@@ -122,7 +122,7 @@ def test_a_sink_that_fails_is_part_of_the_status(systemd: Systemd) -> None:
                 raise self.error
 
         def close(self) -> None:
-            """Nothing to give back."""
+            """Do nothing: there is nothing to release."""
 
     sink = Full()
     guard = Guard(sink)
@@ -137,7 +137,7 @@ def test_a_sink_that_fails_is_part_of_the_status(systemd: Systemd) -> None:
 
 
 def test_nobody_outside_can_say_something_to_systemd(systemd: Systemd) -> None:
-    """A reason that a server or driver made up stays in its line."""
+    """A reason from a server or driver cannot add lines to the message."""
     systemd.notifier().emit(result(replace(OUTAGE, reason="x\nMAINPID=1\n")), None)
     assert systemd.heard() == ["READY=1\nSTATUS=degraded, no picture from toy: x?MAINPID=1?"]
 
@@ -160,7 +160,7 @@ def test_a_watchdog_of_another_process_is_not_ours(systemd: Systemd) -> None:
 
 
 def test_a_systemd_that_does_not_read_holds_nothing_up(systemd: Systemd) -> None:
-    """With its queue full, what is said is lost and nothing waits; READY is said again until it arrives."""
+    """With a full queue messages are lost and nothing blocks; READY is repeated until it arrives."""
     notifier, other = systemd.notifier(), systemd.notifier()
     for _ in range(1000):
         systemd.now_s += 100
@@ -172,7 +172,7 @@ def test_a_systemd_that_does_not_read_holds_nothing_up(systemd: Systemd) -> None
 
 
 def test_an_abstract_socket_is_understood(systemd: Systemd) -> None:
-    """A name that begins with @ lies outside the file system."""
+    """A name that begins with @ is an abstract socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0edge-app-test-{os.getpid()}")
         listening.setblocking(False)

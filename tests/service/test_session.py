@@ -171,7 +171,7 @@ def test_a_refused_reload_keeps_the_settings_of_the_last_good_one(service: Servi
 
 
 def test_a_service_that_cannot_begin_ends(service: Service) -> None:
-    """Only what a reload brings is refused and gone on without; the first settings have nothing before them."""
+    """A service goes on after a bad reload, but ends if its first settings are bad."""
     service.settings("[camera]\nsource = 'synthetic'\n[output]\nlog = '/nonexistent/x.jsonl'\n")
     service.start()
     assert service.process.wait(60) == 3

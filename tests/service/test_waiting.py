@@ -64,7 +64,7 @@ class Clock(threading.Event):
             self._news.wait_for(is_over)
 
     def source(self, connect: Callable[[], Camera]) -> PatientSource:
-        """Make what is tested."""
+        """Make the watch to test."""
         return PatientSource("webcam", connect, self, lambda: self.now_s)
 
 

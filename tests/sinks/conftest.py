@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def windows() -> None:
-    """Skip where OpenCV can open no windows, as that of the [headless] extra."""
+    """Skip if OpenCV cannot open windows, like that of the [headless] extra."""
     if not cv2.currentUIFramework():
         pytest.skip("this OpenCV has no windows (opencv-python-headless); the [desktop] extra has")
 

@@ -17,7 +17,7 @@ RUN = ("run", "--source", "synthetic", "--preview", "none", "--log", "out.jsonl"
 
 
 def read_all(descriptor: int) -> str:
-    """Read what a terminal was sent, until nobody is left who could send more."""
+    """Read what a terminal was sent until all writers have closed it."""
     parts = []
     while True:
         try:

@@ -1,4 +1,4 @@
-"""One contract suite over every sink there is, and over a toy sink added as one file."""
+"""One contract suite over every sink, and over a toy sink added as one file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_every_state_is_taken(opened: tuple[Sink, threading.Event]) -> None:
 
 
 def test_it_says_what_it_is(opened: tuple[Sink, threading.Event], text: str) -> None:
-    """A sink has a name for messages that begins as its string does, and says whether it wants pictures."""
+    """A sink has a name, which begins like its string, and says whether it wants pictures."""
     sink, _ = opened
     assert sink.name.startswith(text.partition(":")[0])
     assert isinstance(sink.wants_picture, bool)
@@ -93,7 +93,7 @@ def test_closing_twice_is_harmless(opened: tuple[Sink, threading.Event]) -> None
 
 
 def test_it_can_be_guarded(opened: tuple[Sink, threading.Event]) -> None:
-    """Behind the guard it delivers without a failure."""
+    """A guarded sink delivers without failures."""
     guard = Guard(opened[0])
     guard.emit(result(), PICTURE)
     guard.close()
@@ -119,7 +119,7 @@ def test_a_log_delivers_what_a_sink_is_given(tmp_path: Path) -> None:
 
 
 def test_an_unknown_sink_gets_a_suggestion() -> None:
-    """A name that is no sink is answered with the nearest one, or with all."""
+    """The error for an unknown sink suggests the closest name, or lists all."""
     with pytest.raises(UsageError, match="no sink is called 'consol'; did you mean 'console'"):
         sinks.connect("consol", Destination())
     with pytest.raises(UsageError, match="choose one of console, log, window"):

@@ -65,7 +65,7 @@ def test_the_documents_are_made_from_the_list() -> None:
 
 
 def test_a_page_without_the_table_is_refused() -> None:
-    """A heading that somebody changed is told, not passed over."""
+    """A changed heading is an error, not ignored."""
     for page in ("# Results\n", 2 * f"{fields.table()}\n"):
         with pytest.raises(ValueError, match="instead of one"):
             results_reference.with_table(page)

@@ -13,7 +13,7 @@ from tests.results import PICTURE, result
 
 
 class Moody:
-    """A sink that fails when it is told to."""
+    """A sink that fails on request."""
 
     name, wants_picture = "moody", True
 
@@ -33,7 +33,7 @@ class Moody:
 
 
 def test_what_works_passes_through() -> None:
-    """A sink that works gets everything, and nothing is said."""
+    """A working sink gets everything, and nothing is reported."""
     inner = Moody()
     guard = Guard(inner)
     guard.emit(result(), PICTURE)
@@ -43,7 +43,7 @@ def test_what_works_passes_through() -> None:
 
 @pytest.mark.parametrize("error", [SinkError("the disk is full"), ValueError("a bug"), OSError(28, "full")])
 def test_failures_are_counted_and_said_once_a_minute(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever breaks is said at once, then at most once a minute with how often, and summed up at the end."""
+    """A failure is reported at once, then at most once a minute with a count, and summed up at the end."""
     now_s, inner = 50.0, Moody()
     guard = Guard(inner, lambda: now_s)
     inner.error = error
@@ -72,7 +72,7 @@ def test_closing_fails_quietly(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_an_interrupt_is_not_swallowed() -> None:
-    """Only errors are: what ends the program passes."""
+    """Only errors are swallowed; what ends the program passes."""
 
     class Ending(Moody):
         def emit(self, result: Result, picture: Picture | None) -> None:

@@ -166,7 +166,7 @@ def test_a_folder_that_forbids_rotation_loses_nothing(tmp_path: Path, caplog: py
 
 @given(st.binary(max_size=300).filter(lambda data: b"\n" not in data), st.integers(0, 3))
 def test_a_tail_that_is_not_ours_is_kept(tail: bytes, lines: int) -> None:
-    """A file of another kind, named by mistake, loses nothing but the beginning of a line of ours."""
+    """A file of another kind, named by mistake, loses nothing except the partial line that a log began."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
@@ -186,7 +186,7 @@ def test_a_tail_that_is_not_ours_is_kept(tail: bytes, lines: int) -> None:
 @pytest.mark.parametrize("length", [1, 8, 60, 200])
 @pytest.mark.parametrize("zeros", [0, 5000])
 def test_a_torn_line_is_cut_off(length: int, zeros: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What a power cut left of a line, with or without zeros after it, is cut off and said; whole lines stay."""
+    """A partial line left by a power cut, with or without zeros after it, is cut off and reported; whole lines stay."""
     path = tmp_path / "log"
     line = log.encode(result(frame=1))
     path.write_bytes(line + line[:length] + b"\0" * zeros)
@@ -210,7 +210,7 @@ def test_a_line_that_fits_only_in_part_is_taken_back(room: int, tmp_path: Path) 
 
 
 def test_a_line_that_cannot_be_taken_back_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When not even the cutting off works, nothing is appended to the half line: the next opening cuts it off."""
+    """If the partial line cannot be cut off, nothing is appended to it; the next opening cuts it off."""
     path = tmp_path / "log"
     sink = opened(path)
     sink.emit(result(frame=0), None)
@@ -310,7 +310,7 @@ def test_a_torn_line_is_told_too(tmp_path: Path) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory; who may not is skipped."""
+    """Mount a file system in memory; skip if not permitted."""
     disk = folder / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -430,7 +430,7 @@ def test_a_descriptor_that_went_bad_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_set_is_told_once(tmp_path: Path) -> None:
-    """A year back and forth: the line after each jump says by how much; slewing says nothing; all lines are written."""
+    """After the clock jumps a year, the next line says by how much; slewing is not reported; all lines are written."""
     year_s = 365 * 86400.0
     sink = opened(tmp_path / "log", log_when="change", log_period=1.0)
     for second in range(30):

@@ -1,4 +1,4 @@
-"""Making the disk keep what was written, without holding anything up."""
+"""Syncing what was written to disk without blocking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_app.sinks.log._syncer import Syncer
 
 
 class Disk:
-    """A disk that notes which files it was asked to keep, and waits where the test says so."""
+    """A disk that records which files were synced, and blocks when the test says so."""
 
     def __init__(self) -> None:
         self.kept: list[int] = []  # inodes
@@ -66,7 +66,7 @@ def file(tmp_path: Path) -> Iterator[IO[bytes]]:
 
 
 def test_many_writes_are_one_call(disk: Disk, pause: Pause, file: IO[bytes]) -> None:
-    """Whatever is written within a period is kept by one call at its end; without writes there is none."""
+    """Everything written within a period is synced by one call at its end; without writes there is no call."""
     syncer = Syncer(5.0, disk.sync, pause)
     for _ in range(100):
         syncer.written(file.fileno())
@@ -83,7 +83,7 @@ def test_many_writes_are_one_call(disk: Disk, pause: Pause, file: IO[bytes]) -> 
 
 
 def test_a_rotated_file_is_kept_too(disk: Disk, pause: Pause, tmp_path: Path) -> None:
-    """What was written before a rotation, to a file that is closed by now, and what came after: both are kept."""
+    """Lines written before a rotation, to a file closed since, and lines written after it are both synced."""
     syncer, inodes = Syncer(5.0, disk.sync, pause), []
     for name in ("one", "two"):
         with (tmp_path / name).open("wb") as opened:
@@ -170,7 +170,7 @@ def test_a_last_call_that_fails_is_told_once(disk: Disk, file: IO[bytes]) -> Non
 
 
 def test_what_is_no_file_is_no_failure() -> None:
-    """A pipe has nothing to keep; that the system refuses the call is no failing disk."""
+    """A pipe cannot be synced, and the system's refusal does not count as a failing disk."""
     reader, writer = os.pipe()
     syncer = Syncer(3600.0)
     syncer.written(writer)

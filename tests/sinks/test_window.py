@@ -100,7 +100,7 @@ def find_window(display: str, title: str) -> str:
     ("where", "reason"), [("", "no display here; "), (":4711", "the display :4711 does not open a window; ")]
 )
 def test_without_a_display_the_run_goes_on(where: str, reason: str, tmp_path: Path) -> None:
-    """Without a display, or with one that does not answer, one line says so and where results go; frames flow on."""
+    """Without a display, or with one that does not answer, one line says so and where results go; the run goes on."""
     done = edge_app(tmp_path, *RUN, "--frames", "5", DISPLAY=where)
     assert done.returncode == 0
     assert f"edge-app: no preview: {reason}" in done.stderr and "; results go to the log out.jsonl\n" in done.stderr
@@ -108,7 +108,7 @@ def test_without_a_display_the_run_goes_on(where: str, reason: str, tmp_path: Pa
 
 
 def test_a_window_that_was_asked_for_by_name_must_open(tmp_path: Path) -> None:
-    """`--sink window` without a display is no wish but a condition: exit 3."""
+    """`--sink window` makes the window mandatory: without a display the exit code is 3."""
     done = edge_app(tmp_path, *RUN, "--sink", "window", "--preview", "none")
     assert (done.returncode, "no display here" in done.stderr) == (3, True)
 
@@ -153,7 +153,7 @@ sys.path.insert(place, {folder!r})
 
 @pytest.fixture
 def hanging(tmp_path: Path) -> Path:
-    """Return a folder that holds an OpenCV whose windows hang, and the file `tried` once somebody has tried one."""
+    """Return a folder with an OpenCV whose windows hang; it writes the file `tried` when one is opened."""
     folder = tmp_path / "hanging"
     folder.mkdir()
     (folder / "cv2.py").write_text(HANGING.format(folder=str(folder)))
@@ -161,7 +161,7 @@ def hanging(tmp_path: Path) -> Path:
 
 
 def test_a_stop_does_not_wait_for_a_display_that_hangs(hanging: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the run is to end, a display that does not answer is not waited for."""
+    """A stopped run does not wait for a display that does not answer."""
     monkeypatch.syspath_prepend(hanging)
     monkeypatch.setenv("DISPLAY", ":0")
     stop = threading.Event()

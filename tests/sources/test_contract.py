@@ -1,6 +1,6 @@
 """One contract suite over every source, and over a toy source added as one file.
 
-Cameras that are not there are their fakes; a source that cannot be opened here skips with its reason.
+Fakes stand in for absent cameras; a source that cannot be opened here skips with its reason.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    """Make a folder of three pictures, and one that is none."""
+    """Make a folder of three pictures and a file that is not a picture."""
     path = tmp_path / "pictures"
     path.mkdir()
     for number in range(3):
@@ -114,7 +114,7 @@ def rtsp(rtsp_camera: RtspCamera) -> str:
 
 
 def fake_webcam(request: Request) -> Source:
-    """Open a webcam that is none."""
+    """Open a fake webcam."""
     if sys.platform != "linux":
         pytest.skip("asks V4L2, which is Linux's")
     fake = FakeWebcam(Mode("MJPG", 160, 120), jpeg(size_px=(160, 120)))
@@ -122,7 +122,7 @@ def fake_webcam(request: Request) -> Source:
 
 
 def fake_picamera(request: Request) -> Source:
-    """Open a CSI camera that is none."""
+    """Open a fake CSI camera."""
     return picamera.connect(request, FakePicamera2)
 
 
@@ -134,7 +134,7 @@ FRAMES_A_SECOND = 20.0  # so that whoever is asked for a rate is not waited for
 
 @pytest.fixture(params=[*BY_NAME, *BY_FIXTURE, *FAKES, "patient"])
 def connect(request: pytest.FixtureRequest) -> Open:
-    """Open each source as a user would; the fakes by the door that is theirs."""
+    """Open each source as a user would, and the fakes directly."""
     if request.param in FAKES:
         return FAKES[request.param]
     if request.param == "patient":
@@ -190,7 +190,7 @@ def test_stop_ends_the_source(opened: tuple[Source, Request]) -> None:
 
 
 def test_the_end_of_the_block_ends_the_source(connect: Open) -> None:
-    """After its `with` block a source gives nothing more, neither to who began to iterate nor to who begins."""
+    """After its `with` block a source gives nothing more, to old and new iterators alike."""
     with connect(request_for(fps=FRAMES_A_SECOND)) as source:
         frames = iter(source)
         assert isinstance(next(item for item in frames if isinstance(item, Frame)), Frame)
@@ -212,7 +212,7 @@ def take(source: Source, count: int) -> list[Frame]:
 
 
 def of_frames(source: Source) -> Iterator[Frame]:
-    """Yield what is no outage."""
+    """Yield the frames and leave outages out."""
     return (item for item in source if isinstance(item, Frame))
 
 
@@ -224,13 +224,13 @@ def test_the_toy_is_found_by_name(toy: str) -> None:
 
 
 def test_names_are_modules() -> None:
-    """Every source of the contract is there; what begins with an underscore is none."""
+    """Every source of the contract is listed; modules with a leading underscore are not sources."""
     assert {"auto", "folder", "picamera", "stream", "synthetic", "video", "webcam"} <= set(sources.names())
     assert not any(name.startswith("_") for name in sources.names())
 
 
 def test_whoever_claims_paths_is_asked() -> None:
-    """No source that answers to paths is left out of `OF_PATHS`."""
+    """Every source that claims paths is in `OF_PATHS`."""
     modules = {name: importlib.import_module(f"edge_app.sources.{name}") for name in sources.names()}
     assert {name for name, module in modules.items() if hasattr(module, "claims")} == set(sources.OF_PATHS)
 

@@ -73,7 +73,7 @@ def test_a_single_picture_is_a_source(tmp_path: Path) -> None:
 
 
 def test_claims_folders_and_pictures(tmp_path: Path) -> None:
-    """Videos and what does not exist are left to others."""
+    """Videos and missing files are not claimed."""
     for name in ("a.jpg", "b.TIFF", "c.mp4"):
         (tmp_path / name).touch()
     assert [folder.claims(tmp_path / name) for name in ("", "a.jpg", "b.TIFF", "c.mp4", "d.jpg")] == [
@@ -141,7 +141,7 @@ def test_a_cut_off_jpeg_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_nothing_to_show_is_an_error_at_once(tmp_path: Path) -> None:
-    """An empty folder, one without pictures, a file that is missing and one that is none are told when opening."""
+    """An empty folder, a folder without pictures, a missing file and a file that is not a picture fail on opening."""
     with pytest.raises(SourceError, match="no pictures in"):
         sources.connect(str(tmp_path), Request())
     (tmp_path / "a.txt").touch()
@@ -156,7 +156,7 @@ def test_nothing_to_show_is_an_error_at_once(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def nobody() -> Iterator[None]:
-    """Give up the rights of root for a while, where the tests run as root: root may read everything."""
+    """Drop root's rights for a while if the tests run as root, since root may read everything."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -240,7 +240,7 @@ def test_sixteen_bits_become_eight(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif"])
 def test_a_single_pixel_is_a_picture(tmp_path: Path, suffix: str) -> None:
-    """The smallest picture there is can be asked for at any size."""
+    """A picture of one pixel can be requested at any size."""
     write(tmp_path / f"a{suffix}", np.full((1, 1, 3), 200, np.uint8))
     (frame,) = read_all(sources.connect(str(tmp_path), Request()))
     assert frame.picture.size_px == (1, 1)

@@ -1,4 +1,4 @@
-"""What picamera2 hands out, against the same picture computed by hand, and what is asked of it; no camera is needed.
+"""Buffers from picamera2, compared with the same picture computed by hand, and requests to it; needs no camera.
 
 The real picamera2 runs in tests/vm.
 """
@@ -103,7 +103,7 @@ def test_packed(name: str, channels: int, padding: int) -> None:
 
 
 def test_unknown_format() -> None:
-    """A format that nobody handles is named."""
+    """An unsupported format is named."""
     with pytest.raises(PictureError, match="SBGGR10"):
         to_picture(np.zeros((2, 2), np.uint8), stream("SBGGR10"), None)
 
@@ -134,7 +134,7 @@ def test_lores_of_a_usual_camera() -> None:
 
 
 def test_small_where_it_suffices() -> None:
-    """The small picture serves the model; the full one whoever wants more, or a part too small in it."""
+    """The small picture serves the model; a viewer, or a crop too small in it, gets the full one."""
     small, full = (ArrayPicture(np.full((side * 3 // 4, side, 3), side % 256, np.uint8)) for side in (160, 640))
     both = SmallAndFull(small, full)
     assert both.size_px == (640, 480)
@@ -169,7 +169,7 @@ def test_pi_gets_two_streams(pi: type[FakePicamera2]) -> None:
 
 
 def test_only_lores_without_a_viewer(pi: type[FakePicamera2]) -> None:
-    """Nobody copies the main stream when nobody looks."""
+    """Without a viewer the main stream is not copied."""
     camera = picamera.Picamera(Request(), pi)
     camera.open()
     capture = camera.read()
@@ -189,7 +189,7 @@ def test_other_cameras_get_one_stream(pi: type[FakePicamera2]) -> None:
 
 
 def test_unhandled_format_is_refused_at_once(pi: type[FakePicamera2]) -> None:
-    """A camera that delivers what nobody handles does not start."""
+    """A camera with an unsupported format is refused on opening."""
     pi.format = "MJPEG"
     with pytest.raises(SourceError, match="picamera:0 delivers MJPEG"):
         picamera.Picamera(Request(), pi).open()
@@ -223,7 +223,7 @@ def test_damaged_picture_is_given_back(pi: type[FakePicamera2]) -> None:
 
 
 def test_numbers(pi: type[FakePicamera2]) -> None:
-    """A camera that is not there is named, and so is what is no number."""
+    """Missing camera numbers, and words that are not numbers, are named."""
     with pytest.raises(SourceError, match="picamera:1 does not exist: picamera2 sees 1 camera"):
         picamera.connect(Request(argument="1"), pi)
     with pytest.raises(SourceError, match="picamera:left is not a number"):

@@ -56,7 +56,7 @@ def grey(frame: Frame | Outage) -> float:
 
 @pytest.mark.parametrize("dialect", ["/mjpeg", "/bare", "/dashes", "/plain"])
 def test_every_dialect_of_mjpeg_gives_pictures(http_camera: HttpCamera, open_stream: Open, dialect: str) -> None:
-    """Lengths or none, dashes or none: the pictures arrive whole, in order, and undecoded."""
+    """With or without lengths and dashes, pictures arrive whole, in order and undecoded."""
     source = open_stream(http_camera.url(dialect))
     frames = [first(source, Frame) for _ in range(8)]
     assert all(isinstance(frame, Frame) and isinstance(frame.picture, JpegPicture) for frame in frames)
@@ -99,7 +99,7 @@ def test_a_read_returns_in_time_while_bytes_trickle(http_camera: HttpCamera) -> 
 
 
 class Ticking(FakeClock):
-    """A clock on which every look takes a quarter of a second, as every piece of a slow picture does."""
+    """A clock that advances a quarter of a second at each call, as if each piece of a picture took that long."""
 
     STEP_S = 0.25
 
@@ -109,7 +109,7 @@ class Ticking(FakeClock):
 
 
 def test_torn_pictures_are_counted_and_the_others_arrive(http_camera: HttpCamera, open_stream: Open) -> None:
-    """A torn part costs that part alone: it is dropped and counted, and no frame shows half a picture."""
+    """Only the torn part is lost: it is dropped and counted, and no frame shows half a picture."""
     source = open_stream(http_camera.url("/torn"))
     frames = [first(source, Frame) for _ in range(10)]
     assert all(np.ptp(frame.picture.rgb()) <= 2 for frame in frames if isinstance(frame, Frame))
@@ -204,7 +204,7 @@ def test_what_is_no_stream_is_refused_at_once(http_camera: HttpCamera, path: str
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "http", "https"])
 def test_a_closed_port_is_named(scheme: str) -> None:
-    """Connection refused is told as that, whatever the protocol."""
+    """A refused connection is reported as such for every protocol."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(SourceError, match="connection refused"):
@@ -261,7 +261,7 @@ def test_a_wrong_password_is_told_without_repeating_it(http_camera: HttpCamera) 
     rest=st.sampled_from(["", "/", "/a@b", ":8554/x?y=1", "/?user=a&x=y@z"]),
 )
 def test_no_password_survives_masking(user: str, password: str, rest: str) -> None:
-    """However a password is misspelt into a URL, neither the masked address nor an error contains its beginning."""
+    """However a URL with a password is malformed, neither masked address nor error shows the password's start."""
     url = f"rtsp://{user}:{password}@host{rest}"
     assert "Q7" not in _address.masked(url)
     try:
@@ -370,7 +370,7 @@ def test_a_frozen_rtsp_server_is_an_outage(rtsp_camera: RtspCamera, open_stream:
 
 
 def test_rtsp_says_what_is_wrong(rtsp_camera: RtspCamera) -> None:
-    """A path that does not exist is told as that, though FFmpeg is silent."""
+    """A path that does not exist is reported as such, though FFmpeg is silent."""
     with pytest.raises(SourceError, match=r"not found \(404\)"):
         sources.connect(rtsp_camera.url("/nothing"), Request())
 

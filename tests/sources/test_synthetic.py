@@ -281,7 +281,7 @@ def test_what_cannot_be_drawn_is_refused(
 
 
 def test_it_is_not_listed_as_a_camera() -> None:
-    """Nobody finds the synthetic camera: it has to be asked for."""
+    """The synthetic camera is never found automatically: it must be requested."""
     assert not hasattr(synthetic, "discover")
 
 

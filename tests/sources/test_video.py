@@ -186,7 +186,7 @@ def test_in_real_time_a_frame_that_is_a_little_late_is_shown(tmp_path: Path) -> 
 
 
 def test_a_machine_too_slow_to_decode_shows_a_frame_a_second(tmp_path: Path) -> None:
-    """Where even skipping is slower than the video plays, something is shown now and then."""
+    """If even skipping is slower than the video, some frames are still shown."""
     clock = FakeClock()
     source = VideoSource(
         request_for(argument=str(write_video(tmp_path / "clip.avi")), realtime=True), SlowClock(clock), clock.wait
@@ -251,7 +251,7 @@ def test_closing_from_another_thread_ends_the_iteration(tmp_path: Path) -> None:
 
 @given(st.lists(st.one_of(st.floats(-1e5, 1e5), st.sampled_from([0.0, math.nan, math.inf])), min_size=1))
 def test_positions_rise_whatever_a_container_reports(reported_ms: list[float]) -> None:
-    """Smoothing relies on times that rise."""
+    """Times rise, as smoothing requires."""
     positions_s = [-0.05]
     for position_ms in reported_ms:
         positions_s.append(next_position_s(position_ms, positions_s[-1], 0.05))
@@ -269,7 +269,7 @@ def test_frames_without_positions_are_one_period_apart() -> None:
 
 @pytest.mark.parametrize(("fps", "expected"), [(20, 0.05), (0, 0.04), (math.nan, 0.04), (-1, 0.04), (90000, 0.04)])
 def test_an_impossible_frame_rate_is_taken_for_25(fps: float, expected: float) -> None:
-    """Containers report 0, NaN or their time base where they know no rate."""
+    """Containers report 0, NaN or their time base if they have no rate."""
     assert period_s(fps) == pytest.approx(expected)
 
 

@@ -1,4 +1,4 @@
-"""Choosing a webcam's mode, refusing what is no webcam, and damaged buffers; the real kernel camera is in tests/vm."""
+"""Choosing a webcam's mode, refusing other devices, and damaged buffers; the real kernel camera is in tests/vm."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_uncompressed_where_the_bus_carries_it() -> None:
 
 
 def test_usual_size_for_a_viewer() -> None:
-    """Who looks at the picture gets at least 640x480."""
+    """A viewer gets at least 640x480."""
     assert webcam.choose_mode(USUAL, Request(wants_full=True)) == Mode("MJPG", 640, 480)
 
 
 def test_size_asked_for() -> None:
-    """The size asked for is taken, whoever looks; one the camera does not list is left to the driver."""
+    """The requested size is taken with or without a viewer; a size the camera does not list is left to the driver."""
     for wants_full in (False, True):
         request = request_for(size="1280x720", wants_full=wants_full)
         assert webcam.choose_mode(USUAL, request) == Mode("MJPG", 1280, 720)
@@ -101,7 +101,7 @@ linux_only = pytest.mark.skipif(not Path("/proc/version").exists(), reason="asks
     ],
 )
 def test_refused(argument: str, said: str) -> None:
-    """What is no webcam is named in one line that says where to look."""
+    """A device that is not a webcam is named in one line that says where to look."""
     with pytest.raises(SourceError) as refusal:
         webcam.connect(Request(argument=argument))
     assert said in str(refusal.value)
@@ -176,7 +176,7 @@ def test_another_size_in_the_middle() -> None:
 
 @linux_only
 def test_gone() -> None:
-    """A camera that gives nothing more is lost, and so is one that was closed."""
+    """A camera that stops delivering, or was closed, is lost."""
     camera, _ = opened("YUYV", None)
     with pytest.raises(CameraLost):
         camera.read()

@@ -1,4 +1,4 @@
-"""What the tests of the training need: its packages, and a small data set of drawn shapes."""
+"""Fixtures for the tests of training: its packages, and a small data set of drawn shapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if importlib.util.find_spec("torch") is None:
 
 @pytest.fixture(scope="session")
 def shapes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write 40 pictures of each of three shapes, 48x48, and a third as many to be examined on."""
+    """Write 40 training pictures of each of three shapes, 48x48, and a third as many test pictures."""
     return shapes.write(tmp_path_factory.mktemp("data") / "shapes", 40, side_px=48)
 
 

@@ -1,4 +1,4 @@
-"""The networks: what is shipped computes what was trained."""
+"""The networks: the exported one computes the same as the trained one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PIXELS = torch.randint(0, 256, (4, 3, 32, 32), generator=torch.Generator().manua
 
 
 def lived(name: str, shape: tuple[int, int] = (32, 32)) -> Network:
-    """Build a network and give it statistics and biases as training leaves them: nothing at its initial value."""
+    """Build a network whose statistics and biases differ from their initial values, as after training."""
     torch.manual_seed(1)
     network = recipes.find(name).build(10, shape)
     network.prepare(PIXELS)
@@ -29,7 +29,7 @@ def lived(name: str, shape: tuple[int, int] = (32, 32)) -> Network:
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_folding_changes_nothing(name: str) -> None:
-    """The exported network takes raw pixels and gives the trained one's logits; the trained one stays as it was."""
+    """The exported network gives the trained one's logits from raw pixels; the trained one is unchanged."""
     network = lived(name)
     with torch.inference_mode():
         before = network(PIXELS)
@@ -44,7 +44,7 @@ def normalisations(network: nn.Module) -> int:
 
 
 def test_nothing_but_what_the_runtime_runs_is_exported() -> None:
-    """No batch normalisation is left in what is shipped, though half of the networks are trained with it."""
+    """The exported network has no batch normalisation left."""
     trained = {name: normalisations(lived(name)) for name in recipes.RECIPES}
     assert {name for name, count in trained.items() if count} >= {"base", "nano"}
     assert {name: normalisations(Exported(lived(name))) for name in recipes.RECIPES} == dict.fromkeys(trained, 0)
@@ -65,7 +65,7 @@ def test_other_sizes(side_px: int) -> None:
 
 
 def test_whitened_patches_are_white() -> None:
-    """The first layer's twelve filters give responses without correlation, of variance one."""
+    """The responses of the first layer's twelve filters are uncorrelated and have unit variance."""
     torch.manual_seed(0)
     smooth = nn.functional.interpolate(torch.rand(200, 3, 9, 9) * 255, 32, mode="bilinear")
     pixels = (smooth + 8 * torch.randn_like(smooth)).clamp(0, 255)

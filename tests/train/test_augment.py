@@ -23,7 +23,7 @@ def changed(how: Augmentation, seed: int = 1, mirrored: np.ndarray = UNMIRRORED)
 
 
 def test_nothing_asked_for_nothing_changed() -> None:
-    """Without any change the pictures come back as they are, in a new array."""
+    """With all changes off, the pictures come back unchanged, in a new array."""
     same = changed(NONE)
     assert np.array_equal(same, PICTURES) and same is not PICTURES
 
@@ -34,7 +34,7 @@ def test_nothing_asked_for_nothing_changed() -> None:
     ids=["shift", "zoom", "camera", "cutout"],
 )
 def test_the_seed_decides(how: Augmentation) -> None:
-    """The same seed gives the same pictures, another one others; shape, type and the originals stay."""
+    """The same seed gives the same pictures, another seed others; shape, type and originals are unchanged."""
     before = PICTURES.copy()
     first = changed(how)
     assert np.array_equal(first, changed(how)) and not np.array_equal(first, changed(how, seed=2))
@@ -43,7 +43,7 @@ def test_the_seed_decides(how: Augmentation) -> None:
 
 
 def test_mirroring_is_left_for_right() -> None:
-    """Exactly the pictures asked for are mirrored."""
+    """Exactly the selected pictures are mirrored."""
     mirrored = np.arange(64) % 2 == 0
     found = changed(NONE, mirrored=mirrored)
     assert np.array_equal(found[mirrored], PICTURES[mirrored][:, :, ::-1])
@@ -77,7 +77,7 @@ def test_cut_out_greys_a_square() -> None:
 
 
 def test_mixing_divides_the_target_by_area() -> None:
-    """Each pixel of a mixed picture is its own or another's, and its target says how many are whose."""
+    """Each pixel of a mixed picture comes from one of two pictures; its target has their shares of the area."""
     plain = np.repeat(np.arange(200, dtype=np.uint8), 32 * 32 * 3).reshape(200, 32, 32, 3)  # picture n is all n
     pictures, targets = plain.copy(), np.eye(200, dtype=np.float32)
     augment.mix(pictures, targets, 0.5, np.random.default_rng(1))

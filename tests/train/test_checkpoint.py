@@ -1,4 +1,4 @@
-"""What is kept of a training, and that it is never lost."""
+"""Checkpoints: what is saved of a training, and that it is never lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDENTITY = {"recipe": "nano", "seed": "1"}
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Say where the checkpoint lies."""
+    """Return the path of a checkpoint."""
     return tmp_path / "x.checkpoint"
 
 
@@ -28,7 +28,7 @@ def layer(value: float) -> torch.nn.Linear:
 
 
 def test_what_was_kept_comes_back(path: Path) -> None:
-    """State and history of the last save are there; nothing kept means zero epochs."""
+    """State and history of the last save are restored; without a file, zero epochs are."""
     checkpoint = Checkpoint(path, IDENTITY)
     assert checkpoint.load({"network": layer(0)}) == 0
     for epoch in (1, 2):
@@ -39,26 +39,26 @@ def test_what_was_kept_comes_back(path: Path) -> None:
 
 
 def test_another_training_is_not_gone_on_with(path: Path) -> None:
-    """What differs is named, and what to do."""
+    """The error names the differences and what to try."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
-    with pytest.raises(StartError, match=r"another training \(seed 1, asked for is seed 2\).*--restart"):
+    with pytest.raises(StartError, match=r"another training \(seed 1, not seed 2\).*--restart"):
         Checkpoint(path, IDENTITY | {"seed": "2"}).load({"network": layer(0)})
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "cut off"])
 def test_a_damaged_file_says_so(path: Path, content: bytes | None) -> None:
-    """It is refused in one line, not taken for an untouched folder."""
+    """A damaged file is refused in one line, not ignored."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
     path.write_bytes(path.read_bytes()[:5000] if content is None else content)
-    with pytest.raises(StartError, match=r"cannot be read: damaged .*--restart begins anew"):
+    with pytest.raises(StartError, match=r"cannot be read: damaged .*start over with --restart"):
         Checkpoint(path, IDENTITY).load({"network": layer(0)})
 
 
 def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
-    """A save that cannot be written fails in one line; the one before is whole, and no half file is left."""
+    """A save that fails is reported in one line; the previous checkpoint is intact, and no partial file is left."""
     checkpoint = Checkpoint(path, IDENTITY)
     checkpoint.save({"network": layer(1)}, {})
-    with largest_file(4000), pytest.raises(RunError, match="cannot keep the training in .*epoch 1 is kept"):
+    with largest_file(4000), pytest.raises(RunError, match="cannot save the training to .*epoch 1 is kept"):
         checkpoint.save({"network": layer(2)}, {})
     found = layer(0)
     assert Checkpoint(path, IDENTITY).load({"network": found}) == 1
@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_the_last_good_one(path: Path) -> None:
 
 
 def test_a_network_of_another_shape_is_not_gone_on_with(path: Path) -> None:
-    """The same training, by name, of other layers: one line, no traceback."""
+    """A checkpoint of the same training with other layers is refused in one line, without a traceback."""
     Checkpoint(path, IDENTITY).save({"network": layer(1)}, {})
-    with pytest.raises(StartError, match="another shape; begin anew with --restart"):
+    with pytest.raises(StartError, match="another shape; start over with --restart"):
         Checkpoint(path, IDENTITY).load({"network": torch.nn.Linear(3, 3)})

@@ -13,7 +13,7 @@ from edge_app.train import data
 
 
 def made(counts: list[int]) -> LabelledPictures:
-    """Make pictures that can be told apart, so many of each label."""
+    """Return distinguishable pictures, a given number of each label."""
     labels = np.repeat(np.arange(len(counts)), counts)
     pictures = np.arange(len(labels), dtype=np.uint32).view(np.uint8).reshape(-1, 1, 1, 4)[..., :3]
     return LabelledPictures(pictures, labels, tuple(map(str, range(len(counts)))))
@@ -21,7 +21,7 @@ def made(counts: list[int]) -> LabelledPictures:
 
 @given(counts=st.lists(st.integers(2, 60), min_size=2, max_size=5))
 def test_every_picture_is_in_one_part(counts: list[int]) -> None:
-    """Nothing is lost or doubled; each class is in both parts; the same pictures are held out every time."""
+    """Each picture is in exactly one part, each class in both; the same pictures are held out every time."""
     whole = made(counts)
     split, again = data.divide(whole), data.divide(whole)
     both = np.concatenate([split.train.pictures, split.validation.pictures])
@@ -37,6 +37,6 @@ def test_a_twentieth_is_held_out() -> None:
 
 
 def test_too_few_pictures_are_named() -> None:
-    """One picture cannot be learned from and checked on."""
+    """A class with one picture is refused: it cannot be in both parts."""
     with pytest.raises(DataError, match="class '1' has 1 picture"):
         data.divide(made([5, 1]))

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it repeats, it goes on."""
+"""The training loop: it learns, it is repeatable, it resumes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def split(shapes_source: dataset.Source) -> data.Split:
 
 
 def fresh(split: data.Split, recipe: recipes.Recipe = RECIPE) -> Network:
-    """Build a network, the same every time."""
+    """Build a network with the same initial weights every time."""
     torch.manual_seed(1)
     network = recipe.build(len(split.train.names), (32, 32))
     network.prepare(fit.to_tensor(split.train.pictures))
@@ -36,18 +36,18 @@ def fresh(split: data.Split, recipe: recipes.Recipe = RECIPE) -> Network:
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
-    """Say whether two networks have the same numbers, bit for bit."""
+    """Return whether two networks have the same weights, bit for bit."""
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_it_learns_shapes(split: data.Split, shapes_source: dataset.Source, tmp_path: Path) -> None:
-    """Circles, squares and triangles are told apart after a few seconds, on pictures never seen."""
+    """It distinguishes circles, squares and triangles on unseen pictures after a few seconds."""
     trained = fit.fit(fit.Plan(RECIPE, 12, seed=1), fresh(split), split, Checkpoint(tmp_path / "c", IDENTITY))
     assert fit.accuracy(trained, shapes_source.read("test", (32, 32))) > 0.85
 
 
 def test_a_training_that_was_broken_off_ends_with_the_same_weights(split: data.Split, tmp_path: Path) -> None:
-    """Three epochs in one go, and one epoch, a new process's worth of objects, and two more: the same bits."""
+    """Three epochs at once give the same bits as one epoch and, with all objects new, two more."""
     plan = fit.Plan(RECIPE, 3, seed=1)
     whole = fit.fit(plan, fresh(split), split, Checkpoint(tmp_path / "whole", IDENTITY))
 
@@ -66,7 +66,7 @@ def test_a_training_that_was_broken_off_ends_with_the_same_weights(split: data.S
 
 
 def test_the_seed_decides(split: data.Split, tmp_path: Path) -> None:
-    """Another seed, from the same initial weights, ends elsewhere."""
+    """Another seed gives other weights from the same initial ones."""
     ends = [
         fit.fit(fit.Plan(RECIPE, 1, seed), fresh(split), split, Checkpoint(tmp_path / str(seed), IDENTITY))
         for seed in (1, 2)
@@ -117,12 +117,12 @@ def test_alternate_mirroring(split: data.Split) -> None:
 
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)])
 def test_rates_rise_and_fall(progress: float, share: float) -> None:
-    """Up in a line to the peak at the end of the warm-up, down in a line to zero."""
+    """The rate rises linearly to its peak at the end of the warm-up, then falls linearly to zero."""
     assert fit.rate_at(progress, 0.1) == pytest.approx(share)
 
 
 def test_averaging_is_short_for_short_trainings() -> None:
-    """The average reaches back 200 steps, but never over more than a tenth of the training."""
+    """The average spans 200 steps, but at most a tenth of the training."""
     assert fit.averaging_decay(200, 100_000) == pytest.approx(1 - 1 / 200)
     assert fit.averaging_decay(200, 50) == pytest.approx(1 - 1 / 5)
     assert fit.averaging_decay(200, 3) == 0

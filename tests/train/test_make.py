@@ -1,4 +1,4 @@
-"""`edge-app train`, as a user runs it: a process of its own, on drawn shapes."""
+"""`edge-app train` in a process of its own, as a user runs it, on drawn shapes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def edge_app(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def train(data: Path, out: Path, *words: str) -> list[str]:
-    """Return the words that train a small network on the shapes."""
+    """Return the arguments that train a small network on the shapes."""
     return ["train", "--recipe", "nano", "--data", str(data), "--out", str(out), "--epochs", EPOCHS, *words]
 
 
 @pytest.fixture(scope="module")
 def trained(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train on 48x48 shapes in one go; return the .tflite file."""
+    """Train on 48x48 shapes without interruption; return the .tflite file."""
     out = tmp_path_factory.mktemp("trained")
     done = edge_app(*train(shapes_folder, out, "--size", "48"))
     assert done.returncode == 0, done.stderr
@@ -48,7 +48,7 @@ def trained(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def test_three_files_are_made(trained: Path) -> None:
-    """Model, card and float weights; the checkpoint is gone, nothing else is left."""
+    """Model, card and float weights are written; nothing else is left, not even the checkpoint."""
     assert sorted(path.name for path in trained.parent.iterdir()) == [
         "shapes-nano.json",
         "shapes-nano.safetensors",
@@ -57,7 +57,7 @@ def test_three_files_are_made(trained: Path) -> None:
 
 
 def test_the_card_tells_the_truth(trained: Path) -> None:
-    """Labels, size and accuracy are the data's own; int8 is as good as float; the whole graph goes to XNNPACK."""
+    """Labels, size and accuracy fit the data; int8 is as good as float; XNNPACK runs the whole graph."""
     card = json.loads(trained.with_suffix(".json").read_text())
     assert card["labels"] == list(shapes.LABELS)
     assert (card["input"]["height_px"], card["input"]["width_px"]) == (48, 48)
@@ -71,7 +71,7 @@ def test_the_card_tells_the_truth(trained: Path) -> None:
 
 
 def test_verify_accepts_it_and_evaluate_agrees(trained: Path, shapes_folder: Path) -> None:
-    """`models verify` holds the file against its card, on either kernels; `evaluate` on the folder agrees with it."""
+    """`models verify` accepts the file on both kinds of kernel; `evaluate` gives the card's accuracy."""
     for delegate, kernels in (("xnnpack", "XNNPACK"), ("none", "plain kernels")):
         verified = edge_app("models", "verify", str(trained), "--delegate", delegate)
         assert verified.returncode == 0 and "checksum matches" in verified.stdout
@@ -95,7 +95,7 @@ def test_tampered_weights_are_found(trained: Path, tmp_path: Path) -> None:
 
 
 def test_run_uses_its_labels_and_size(trained: Path, tmp_path: Path) -> None:
-    """Drawn shapes of another seed, as pictures in a folder, get the model's own labels."""
+    """Shapes drawn with another seed, as pictures in a folder, get the model's labels."""
     generator = np.random.default_rng(77)
     for index in range(12):
         label = shapes.LABELS[index % 3]
@@ -108,7 +108,7 @@ def test_run_uses_its_labels_and_size(trained: Path, tmp_path: Path) -> None:
 
 
 def test_killed_in_the_second_epoch_and_resumed(trained: Path, shapes_folder: Path, tmp_path: Path) -> None:
-    """SIGKILL, the same command again: the file has the hash of the training that nobody disturbed."""
+    """After SIGKILL the same command resumes, and its file has the hash of an uninterrupted training's."""
     words = command(*train(shapes_folder, tmp_path, "--size", "48"))
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         assert process.stderr is not None
@@ -118,7 +118,7 @@ def test_killed_in_the_second_epoch_and_resumed(trained: Path, shapes_folder: Pa
                 break
     assert process.returncode == -signal.SIGKILL
     done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, env=ENVIRONMENT, check=False)
-    assert done.returncode == 0 and "going on after epoch" in done.stderr
+    assert done.returncode == 0 and "resuming after epoch" in done.stderr
     assert (tmp_path / trained.name).read_bytes() == trained.read_bytes()
     ours, theirs = (json.loads(path.with_suffix(".json").read_text()) for path in (tmp_path / trained.name, trained))
     ours["training"]["command"] = theirs["training"]["command"] = ""
@@ -126,7 +126,7 @@ def test_killed_in_the_second_epoch_and_resumed(trained: Path, shapes_folder: Pa
 
 
 def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
-    """Interrupted, it says in one line what is kept and how to go on, and fails; no traceback."""
+    """Interrupted, it fails with one line that says what is kept and how to resume, without a traceback."""
     words = command(*train(shapes_folder, tmp_path, "--epochs", "500"))
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         assert process.stderr is not None
@@ -136,9 +136,9 @@ def test_ctrl_c_keeps_what_is_done(shapes_folder: Path, tmp_path: Path) -> None:
                 break
         rest = process.stderr.read()
     assert process.returncode == 1
-    assert "are kept, the same command goes on from there" in rest and "Traceback" not in rest
+    assert "are kept, the same command resumes from there" in rest and "Traceback" not in rest
     refused = edge_app(*train(shapes_folder, tmp_path, "--epochs", "7"))
-    assert refused.returncode == 3 and "is of another training (epochs 500, asked for is epochs 7)" in refused.stderr
+    assert refused.returncode == 3 and "belongs to another training (epochs 500, not epochs 7)" in refused.stderr
 
 
 def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_fine_tuning_goes_on_from_a_shipped_model(shapes_folder: Path, tmp_path:
 
 
 def test_a_last_layer_for_other_labels_learns_at_its_whole_rate(shapes_source: dataset.Source) -> None:
-    """Fine-tuning changes good weights little, but what begins from nothing is not held back; --rate decides alone."""
+    """Fine-tuning lowers the rates, except for a new last layer; --rate overrides both."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from edge_app.train import make, recipes, weights
@@ -167,14 +167,14 @@ def test_a_last_layer_for_other_labels_learns_at_its_whole_rate(shapes_source: d
 
 
 def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
-    """Of three files that replace three others, the second does not fit: the old ones stay, no part is left."""
+    """If the second of three new files does not fit on the disk, the old files stay and no partial file is left."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from edge_app.train import ship
     paths = [tmp_path / f"x.{suffix}" for suffix in ("tflite", "safetensors", "json")]
     for path in paths:
         path.write_bytes(b"old")
-    with largest_file(100), pytest.raises(RunError, match="the training is kept, the same command goes on"):
+    with largest_file(100), pytest.raises(RunError, match="the training is kept, the same command resumes"):
         ship._write({paths[0]: b"new", paths[1]: b"n" * 1000, paths[2]: b"new"})
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert {path.read_bytes() for path in paths} == {b"old"}
@@ -196,7 +196,7 @@ def test_a_full_disk_leaves_the_last_model(tmp_path: Path) -> None:
     ids=["recipe", "device", "out", "other network", "no weights", "epochs", "data", "reference", "no model"],
 )
 def test_what_a_user_can_get_wrong(words: list[str], code: int, said: str, shapes_folder: Path, tmp_path: Path) -> None:
-    """One line that says what and what to try; no traceback; the documented exit code."""
+    """Each mistake gives one line with cause and remedy, no traceback, and the documented exit code."""
     done = edge_app("train", "--data", str(shapes_folder), "--out", str(tmp_path), *words)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr

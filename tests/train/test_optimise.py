@@ -1,4 +1,4 @@
-"""Muon: a step is orthogonal, and finds the minimum."""
+"""Muon: its steps are orthogonal and lead to the minimum."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_app.train.optimise import Muon, orthogonal
 
 @pytest.mark.parametrize("shape", [(16, 144), (64, 24), (32, 32)])
 def test_singular_values_become_alike(shape: tuple[int, int]) -> None:
-    """Whatever they were, the iteration brings them near 1 and leaves the directions alone."""
+    """The iteration brings all singular values near 1 and keeps the directions."""
     torch.manual_seed(0)
     matrix = torch.randn(shape) * torch.logspace(0, -1, shape[1])
     found = orthogonal(matrix)
@@ -22,7 +22,7 @@ def test_singular_values_become_alike(shape: tuple[int, int]) -> None:
 
 
 def test_the_scale_of_a_filter_bank_is_kept() -> None:
-    """After every step its norm before the update is the root of its number of rows."""
+    """Before each update the norm of a filter bank is set to the square root of its number of rows."""
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(16, 8, 3, 3) * 7)
     muon = Muon([weight], lr=0.0, momentum=0.9)
@@ -32,7 +32,7 @@ def test_the_scale_of_a_filter_bank_is_kept() -> None:
 
 
 def test_it_learns() -> None:
-    """It turns a filter bank towards a target of the same norm."""
+    """It moves a filter bank to a target of the same norm."""
     torch.manual_seed(0)
     target = torch.randn(16, 8, 3, 3)
     target *= 4 / target.norm()

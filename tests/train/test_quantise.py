@@ -24,7 +24,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype(np.
 
 @pytest.fixture(scope="module")
 def exported() -> Exported:
-    """Make a network; untrained ones have logits too."""
+    """Return an exported network; an untrained one will do."""
     torch.manual_seed(3)
     network = recipes.find("nano").build(10, (32, 32))
     network.prepare(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())
@@ -34,7 +34,7 @@ def exported() -> Exported:
 
 @pytest.fixture(scope="module")
 def int8(exported: Exported) -> bytes:
-    """Convert and quantise it; the converter warns of its own future."""
+    """Convert and quantise the network, ignoring the converter's deprecation warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return quantise.to_int8(quantise.to_float_tflite(exported, (32, 32)), PICTURES[:32])
@@ -50,7 +50,7 @@ def test_pixels_go_in_as_they_are(int8: bytes) -> None:
 
 
 def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exported) -> None:
-    """On pictures the ranges were not measured on, the logits agree to a few of their steps."""
+    """On pictures not used for calibration, the logits agree within a few quantisation steps."""
     classifier = Classifier(Model("x", Path("x.tflite"), int8, "", LABELS, None))
     data = LabelledPictures(PICTURES[32:], np.zeros(32, np.int64), LABELS)
     found = measure.score(classifier, data).logits
@@ -61,7 +61,7 @@ def test_int8_computes_nearly_what_float_computes(int8: bytes, exported: Exporte
 
 
 def test_filter_banks_of_one_shape_stay_apart() -> None:
-    """Channels-last weights, as every training leaves them: the converter once took one bank for another's."""
+    """Channels-last weights, as training leaves them, convert correctly: the converter once mixed up two banks."""
     torch.manual_seed(4)
     network = recipes.find("base").build(10, (32, 32)).to(memory_format=torch.channels_last)
     network.prepare(torch.from_numpy(PICTURES).permute(0, 3, 1, 2).float())
@@ -73,7 +73,7 @@ def test_filter_banks_of_one_shape_stay_apart() -> None:
 
 
 def test_a_conversion_that_went_wrong_is_refused(exported: Exported) -> None:
-    """A file that computes something else than its network is never shipped."""
+    """A converted file that does not compute the same as its network is refused."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted = quantise.to_float_tflite(exported, (32, 32))

@@ -26,7 +26,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_enough_to_build_the_network(written: Path) -> None:
-    """Recipe, labels and size stand in it; rounding to what it holds is what reading gives back."""
+    """The file has recipe, labels and size; reading it gives the weights as rounded for shipping."""
     torch.manual_seed(1)
     network = recipes.find("nano").build(3, (32, 32)).eval()
     weights.round_to_shipped(network)
@@ -39,7 +39,7 @@ def test_a_file_is_enough_to_build_the_network(written: Path) -> None:
 
 
 def test_the_same_weights_give_the_same_file(written: Path) -> None:
-    """Bit for bit, in every process: what is written twice can be compared by its hash."""
+    """Files of the same weights are identical in every process, so hashes can be compared."""
     code = (
         "import sys, torch; from edge_app.train import recipes, weights; torch.manual_seed(1); "
         "network = recipes.find('nano').build(3, (32, 32)); "
@@ -65,13 +65,13 @@ def test_a_damaged_file_is_refused(written: Path, content: bytes) -> None:
 
 
 def test_a_model_without_weights_says_which_have_some() -> None:
-    """The lecture's ships without; those that can be gone on from are listed."""
+    """The lecture's model ships without weights; the error lists the models that have some."""
     with pytest.raises(ModelRefused, match="no float weights in .*tests/fixtures"):
         weights.read("tests/fixtures/mean_uint8.tflite")
 
 
 def test_all_but_the_last_layer_is_taken_over(written: Path) -> None:
-    """Of other labels, the last layer stays fresh; of the same, everything is taken."""
+    """With other labels the last layer stays untrained; with the same labels everything is copied."""
     source = weights.read(str(written))
     other, same = (recipes.find("nano").build(n, (48, 48)) for n in (5, 3))
     fresh = other.output.weight.clone()
@@ -83,13 +83,13 @@ def test_all_but_the_last_layer_is_taken_over(written: Path) -> None:
 
 
 def test_another_network_does_not_fit(written: Path) -> None:
-    """The message says what the weights are of."""
+    """The message says which network the weights belong to."""
     with pytest.raises(UsageError, match="recipe nano, 32x32"):
         weights.take_over(recipes.find("base").build(3, (32, 32)), weights.read(str(written)), LABELS)
 
 
 def test_weights_of_other_layers_are_refused(written: Path) -> None:
-    """A sound file that holds other tensors than its recipe needs is damaged, in one line."""
+    """A readable file whose tensors do not fit its recipe is refused in one line as damaged."""
     from safetensors.torch import load_file, save_file
 
     tensors = load_file(written)
