@@ -41,7 +41,8 @@ class Control:
 
     Attributes:
         stop: set it to end the run.
-        interrupt: set it to end the run when the source next yields: within 1 s, or 3 s while the source is opening.
+        interrupt: set it to end the run at the source's next item (within 1 s, or 3 s while the source is opening)
+            with `stop` left unset, as a reload needs it.
         progress: called for each item of the source, including those skipped because of the rate.
         stages: records how long each stage of each frame takes.
     """
@@ -120,22 +121,22 @@ def run(
     Raises:
         UsageError: the requested crop lies outside a camera's pictures.
     """
-    stages, counted = control.stages, _Counts()
+    stages, so_far = control.stages, _Counts()
     for item in paced(source, limits, control):
         picture = item.picture if isinstance(item, Frame) else None
         try:
             verdict = recogniser.look(item, stages)
         except PictureError as error:
             stages.drop()
-            _refuse_a_crop_that_never_fits(error, source, counted)
+            _refuse_a_crop_that_never_fits(error, source, so_far)
             verdict, picture = recogniser.decision.outage(f"damaged picture: {error}"), None
-        result = _result(item, verdict, source, counted)
+        result = _result(item, verdict, source, so_far)
         for sink in sinks:
             sink.emit(result, picture)
             stages.lap("draw" if sink.wants_picture else "sinks")
         stages.end()
         yield result
-        if counted.frames == limits.frames:
+        if so_far.frames == limits.frames:
             break
 
 
@@ -162,22 +163,22 @@ class _Counts:
     fps: FpsMeter = field(default_factory=FpsMeter)
 
 
-def _result(item: Frame | Outage, verdict: Verdict, source: Source, counted: _Counts) -> Result:
+def _result(item: Frame | Outage, verdict: Verdict, source: Source, so_far: _Counts) -> Result:
     frame = item if isinstance(item, Frame) else None
     captured_s = item.captured_s if isinstance(item, Frame) else item.observed_s
     now_s = time.monotonic()
     if frame is not None:
-        counted.last_index = frame.index
+        so_far.last_index = frame.index
     if verdict.state != "outage":
-        counted.frames += 1
+        so_far.frames += 1
     return Result(
         verdict=verdict,
         source=source.name,
-        frame=counted.last_index,
+        frame=so_far.last_index,
         captured_s=captured_s,
         captured_unix_s=time.time() - (now_s - captured_s),
         done_s=now_s,
-        fps=counted.fps.reset() if verdict.state == "outage" else counted.fps.tick(now_s),
+        fps=so_far.fps.reset() if verdict.state == "outage" else so_far.fps.tick(now_s),
         dropped=source.dropped,
         name=frame.name if frame else None,
         truth=frame.truth if frame else None,
@@ -185,7 +186,7 @@ def _result(item: Frame | Outage, verdict: Verdict, source: Source, counted: _Co
     )
 
 
-def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted: _Counts) -> None:
+def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, so_far: _Counts) -> None:
     """Give up if a camera's first pictures are too small for the requested crop.
 
     Only before the first classification: later, one odd picture must not end the run.
@@ -193,7 +194,7 @@ def _refuse_a_crop_that_never_fits(error: PictureError, source: Source, counted:
     Raises:
         UsageError: the crop lies outside the picture.
     """
-    if isinstance(error, CropOutside) and source.is_live and counted.frames == 0:
+    if isinstance(error, CropOutside) and source.is_live and so_far.frames == 0:
         raise UsageError(error.what, error.remedy) from error
 
 

@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +41,14 @@ class Plan:
         epochs: passes over the training pictures.
         seed: determines initial weights, order and augmentation.
         device: "cpu" or "cuda".
+        stop: stops the training when set.
     """
 
     recipe: Recipe
     epochs: int
     seed: int
     device: str = "cpu"
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def fit(
@@ -55,7 +57,6 @@ def fit(
     split: Split,
     checkpoint: Checkpoint,
     teacher: nn.Module | None = None,
-    stop: threading.Event | None = None,
 ) -> Network:
     """Train a network and return the moving average of its weights.
 
@@ -65,7 +66,6 @@ def fit(
         split: the network learns from `split.train`; accuracy on `split.validation` is only reported.
         checkpoint: resumed if its file exists; saved after each epoch.
         teacher: classifies the same pictures; the network learns its logits as well as the labels.
-        stop: stops the training when set.
 
     Raises:
         StartError: the checkpoint is damaged, or belongs to another training.
@@ -87,7 +87,7 @@ def fit(
             network.train()
             torch.manual_seed(plan.seed * 10_007 + epoch)  # for dropout; a resumed epoch must draw the same
             for step, (pictures, targets) in enumerate(batches(split.train, plan, epoch)):
-                if stop is not None and stop.is_set():
+                if plan.stop.is_set():
                     raise RunError(
                         f"stopped in epoch {epoch + 1}", f"{epoch} are kept, the same command resumes from there"
                     )

@@ -61,7 +61,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
     source.check_test(split.train.names)
     references = {path.name: _read_reference(path, stop) for path in settings.reference}
     recipe = fitted(recipe, split.train, start, settings.rate)
-    plan = fit.Plan(recipe, settings.epochs or recipe.epochs, settings.seed, device)
+    plan = fit.Plan(recipe, settings.epochs or recipe.epochs, settings.seed, device, stop)
     name = settings.name or f"{source.title}-{recipe.name}"
     checkpoint = Checkpoint(_writable(settings.out) / f"{name}.checkpoint", identity(plan, split, start))
     if settings.restart:
@@ -70,7 +70,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
     _settle_torch(settings)
     network = _begin(recipe, split.train, start)
     teacher = _teacher(recipe.teacher, device) if recipe.teacher else None
-    trained = fit.fit(plan, network, split, checkpoint, teacher, stop)
+    trained = fit.fit(plan, network, split, checkpoint, teacher)
     process.die_on_signals(stop)  # safe now: all epochs are saved, and files are replaced atomically
     facts = ship.Facts(name, plan, source, references, command, _origin(start))
     path = ship.ship(trained, split, facts, settings.out)

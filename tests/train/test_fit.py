@@ -60,7 +60,7 @@ def test_a_training_that_was_broken_off_ends_with_the_same_weights(split: data.S
 
     stop = threading.Event()
     with pytest.raises(RunError, match="stopped in epoch 2; 1 are kept"):
-        fit.fit(plan, fresh(split), split, Stopping(tmp_path / "parts", IDENTITY), stop=stop)
+        fit.fit(replace(plan, stop=stop), fresh(split), split, Stopping(tmp_path / "parts", IDENTITY))
     gone_on = fit.fit(plan, fresh(split), split, Checkpoint(tmp_path / "parts", IDENTITY))
     assert same(whole, gone_on)
 

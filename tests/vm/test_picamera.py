@@ -103,7 +103,7 @@ def test_patches(libcamera: Machine, played: dict[str, np.ndarray], expected: Ex
         assert mine, f"{name} never came"
         off = np.abs(np.stack(mine).astype(int) - known)
         tops = {tuple(expected.top(patch)[0]) for patch in mine}
-        print(f"{name}: {len(mine)} frames, off by {off.mean():.2f} in the mean, {off.max()} at most;", end=" ")
+        print(f"{name}: {len(mine)} frames, off by {off.mean():.2f} on average, {off.max()} at most;", end=" ")
         print(f"{expected.top(known)[0]} directly, {sorted(tops)} through the camera")
         assert off.mean() < MOST_OFF_MEAN
         assert {label for label, _ in tops} == {expected.top(known)[0][0]}

@@ -109,7 +109,7 @@ def test_yuyv_loop(plain: Machine, pictures: dict[str, np.ndarray], expected: Ex
     for name, pixels in pictures.items():
         direct = expected.patch(ArrayPicture(pixels))
         off = np.abs(direct.astype(int) - patches[name])
-        print(f"{name}: off from RGB by {off.mean():.2f} in the mean, {off.max()} at most; {expected.top(direct)}")
+        print(f"{name}: off from RGB by {off.mean():.2f} on average, {off.max()} at most; {expected.top(direct)}")
         # Neighbouring pixels of the formula have nothing in common: half the chroma cannot say what colours they have.
         assert off.mean() < (2.0 if name == "formula" else 1.0), name
         assert name == "formula" or expected.top(direct)[0][0] == expected.top(patches[name])[0][0], name
