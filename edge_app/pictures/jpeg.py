@@ -83,7 +83,7 @@ def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES)
     is_framed = end >= 0 and data.data[:2].tobytes() == START_OF_IMAGE
     picture = JpegPicture(data) if is_framed else None
     if picture is None or start + end < picture.header_bytes:
-        raise PictureError(f"a torn JPEG of {counted(len(data), 'byte')}: its end or its beginning is cut off")
+        raise PictureError(f"an incomplete JPEG of {counted(len(data), 'byte')}: its beginning or end is missing")
     return picture
 
 

@@ -77,7 +77,7 @@ def _find(text: str) -> tuple[ModuleType, str]:
             if module.claims(path):
                 return module, text
         raise SourceError(
-            f"{masked(text)} is neither a folder, a picture nor a video", "name one, or convert the file to one"
+            f"{masked(text)} is not a folder, a picture or a video", "name one, or convert the file to one"
         )
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
         # Not a UsageError: it may appear later, when a camera is plugged in or a disk is mounted.

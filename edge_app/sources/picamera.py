@@ -245,7 +245,7 @@ def _acquire(number: int, factory: Any) -> Any:
         # picamera2 reports only that it failed; the cause holds libcamera's message.
         raise SourceError(
             f"picamera:{number} cannot be opened: {one_line(error.__cause__ or error)}",
-            "most likely another process uses it: stop that one",
+            "another process probably uses it: stop that process",
         ) from error
 
 

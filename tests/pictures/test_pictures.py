@@ -140,7 +140,7 @@ def test_only_a_file_may_go_on_after_its_picture() -> None:
     for behind in (LAST_BYTES - 1, 100_000):
         data = np.append(jpeg(smooth(64, 48)), np.zeros(behind, np.uint8))
         assert whole_jpeg(data, last_bytes=None).size_px == (64, 48)
-        with pytest.raises(PictureError, match="torn JPEG"):
+        with pytest.raises(PictureError, match="incomplete JPEG"):
             whole_jpeg(data)
 
 

@@ -74,7 +74,7 @@ _REASONS: tuple[tuple[type[BaseException], str, str], ...] = (
     ),
     (ssl.SSLError, "no secure connection", "does the server want the address without the s?"),
     (http.client.HTTPException, "does not answer like a web server", "check the port"),
-    (ValueError, "wants a kind of login that is not supported", "choose Basic or Digest in the server's settings"),
+    (ValueError, "requires a kind of login that is not supported", "choose Basic or Digest in the server's settings"),
 )
 
 
@@ -91,7 +91,7 @@ def status_reason(code: int, phrase: str, address: Address) -> SourceError:
         return SourceError(f"{address.public}: not found (404)", "check the path of the address")
     return SourceError(
         f"{address.public}: the server refuses: {' '.join(phrase.split())} ({code})",
-        "look into the server's log for the reason",
+        "the server's log may state the reason",
     )
 
 
