@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import logging
@@ -20,7 +21,7 @@ from edge_app.system import files
 log = logging.getLogger(__name__)
 
 MARKER = ".edge-app-environment"
-_NAME = re.compile(r"edge-app-env-([0-9]{1,9})")
+_NAME = re.compile(r"edge-app-env-([0-9]+)")
 _EARLIER_NAME = re.compile(r"edge-app-[0-9]{8}T[0-9]{6}")  # From before markers existed; holds the local time.
 # What venv and pip put into an environment. Anything else there belongs to the user.
 _MADE = ("bin", "include", "lib", "lib64", "share", "etc", "man", "pyvenv.cfg", ".gitignore")
@@ -187,14 +188,29 @@ def remove(folder: Path) -> bool:
 
 
 def delete(path: Path) -> bool:
-    """Remove a file, a link or a whole folder; return whether it existed."""
+    """Remove a file, a link or a whole folder; return whether it existed.
+
+    Raises:
+        OSError: it cannot be removed, or something is mounted in the folder, which would be emptied too.
+    """
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
+        if any(mount.is_relative_to(path.resolve()) for mount in _mounts()):
+            raise OSError(errno.EBUSY, "something is mounted in it")
         shutil.rmtree(path)
     else:
         return False
     return True
+
+
+def _mounts() -> list[Path]:
+    """Return every mount point (proc_pid_mountinfo(5): the fifth field, with spaces and the like in octal)."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    return [Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4])) for line in lines]
 
 
 def say(text: str) -> None:

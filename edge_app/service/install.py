@@ -109,51 +109,81 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
         for half_made in environments.own(link):  # left by a power cut
             if half_made != used:
                 environments.remove(half_made)
-        before = _look(places)
+        _require_plain_files(places)
         folder = building.build(settings, link, stop)
-        old = [path for path in environments.own(link) if path != folder]
+        written: dict[Path, bytes | None] = {}
+        before = None
         try:
-            _put_in_place(settings, places, folder, stop)
+            before = _look(places)  # not earlier: a build takes minutes, and the user may edit settings meanwhile
+            _put_in_place(settings, places, folder, written, stop)
         except BaseException:
-            _put_back(before, places)
+            if before:
+                _put_back(before, written, places)
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        for path in old:
-            environments.remove(path)
+        for path in environments.own(link):
+            if path != folder:
+                environments.remove(path)
         _report_doubtful(link)
     return describe(show())
 
 
+def _require_plain_files(places: Places) -> None:
+    """Refuse before the long build what could not be replaced, nor restored, after it.
+
+    Raises:
+        RunError: something other than a file is in the place of one.
+    """
+    for path in (places.unit, places.drop_ins / DROP_IN):
+        if path.is_symlink():  # as of 'systemctl mask' or 'systemctl link': the target is not ours to write
+            raise RunError(f"{path} is a link", "remove it, or run: sudo systemctl unmask edge-app")
+    for path in (places.unit, places.drop_ins / DROP_IN, places.settings):
+        if path.exists() and not path.is_file():
+            raise RunError(f"{path} is not a file", "move it elsewhere")
+
+
 def _look(places: Places) -> Before:
     files = (places.unit, places.drop_ins / DROP_IN, places.settings)
-    contents = {path: path.read_bytes() if path.is_file() else None for path in files}
-    return Before(contents, environments.linked(places.environment), show())
+    return Before({path: _content(path) for path in files}, environments.linked(places.environment), show())
 
 
-def _put_in_place(settings: ServiceInstall, places: Places, folder: Path, stop: threading.Event) -> None:
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _put_in_place(
+    settings: ServiceInstall, places: Places, folder: Path, written: dict[Path, bytes | None], stop: threading.Event
+) -> None:
+    """Switch to the new environment and start it; `written` receives the new content of each file, None if removed."""
     environments.switch(places.environment, folder)
-    ours = shipped.folder("systemd")
-    if not places.settings.exists():
-        _write(places.settings, ours.joinpath("config.toml").read_bytes())
-    _write(places.unit, ours.joinpath(UNIT).read_bytes())
-    if settings.network:
-        _write(places.drop_ins / DROP_IN, ours.joinpath(DROP_IN).read_bytes())
-    else:
-        (places.drop_ins / DROP_IN).unlink(missing_ok=True)
+    ours, drop_in = shipped.folder("systemd"), places.drop_ins / DROP_IN
+    wanted = {places.unit: ours.joinpath(UNIT).read_bytes()}
+    wanted |= {} if os.path.lexists(places.settings) else {places.settings: ours.joinpath("config.toml").read_bytes()}
+    wanted |= {drop_in: ours.joinpath(DROP_IN).read_bytes()} if settings.network else {}
+    for path, content in wanted.items():
+        written[path] = content
+        _write(path, content)
+    if not settings.network:
+        written[drop_in] = None
+        drop_in.unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")
     for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
         systemctl(*words, stop=stop)
 
 
-def _put_back(before: Before, places: Places) -> None:
-    """Restore the state before, as far as possible: each step is tried even if others fail."""
+def _put_back(before: Before, written: Mapping[Path, bytes | None], places: Places) -> None:
+    """Restore the state before, as far as possible: each step is tried even if others fail.
+
+    Only files that still have the content this installation wrote are touched.
+    """
     was_enabled = before.unit.get("UnitFileState") == "enabled"
     was_running = before.unit.get("ActiveState") in ("active", "activating", "reloading")
     attempts: list[Callable[[], object]] = []
     attempts += [] if was_running else [partial(systemctl, "stop", UNIT)]
     attempts += [] if was_enabled else [partial(systemctl, "disable", UNIT)]
-    for path, content in before.files.items():
-        attempts.append(partial(_write, path, content) if content is not None else partial(environments.delete, path))
+    for path in (path for path, content in written.items() if _content(path) == content):
+        content = before.files[path]
+        attempts.append(partial(path.unlink, missing_ok=True) if content is None else partial(_write, path, content))
     link = places.environment
     attempts.append(
         partial(environments.switch, link, before.environment)
@@ -183,7 +213,8 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
         if places.unit.exists():
             systemctl("disable", "--now", UNIT)
         made = environments.own(link)
-        gone = [places.unit, places.drop_ins / DROP_IN, *places.state]
+        gone = [places.unit, places.drop_ins / DROP_IN]
+        gone += places.state if places.state[0].is_symlink() else []  # a real folder there is not of a DynamicUser
         gone += [places.settings, *places.logs] if is_purging else []
         gone += [link] if environments.linked(link) else []
         removed = [path for path in gone if _remove(path)] + [path for path in made if environments.remove(path)]

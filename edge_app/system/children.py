@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import sys
@@ -79,11 +80,14 @@ def told(said: str) -> EdgeAppError:
     lines = [line for line in said.splitlines() if line.strip()]
     for line in reversed(lines):
         if line.startswith(f'{{"{_KEY}"'):
-            return _rebuilt(json.loads(line))
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off, or not from `tell`
+                return _rebuilt(json.loads(line))
     return EdgeAppError(lines[-1].strip() if lines else "it gave no reason")
 
 
 def _rebuilt(report: dict[str, object]) -> EdgeAppError:
-    kind = getattr(errors, str(report[_KEY]))
+    kind = getattr(errors, str(report[_KEY]), None)
+    if not (isinstance(kind, type) and issubclass(kind, EdgeAppError)):
+        raise TypeError(f"not an error: {report[_KEY]}")
     parts = [kind(**part) for part in report["parts"]]  # type: ignore[attr-defined]  # `tell` wrote a list
-    return parts[0] if len(parts) == 1 else kind.together(parts, report["remedy"])
+    return parts[0] if len(parts) == 1 else kind.together(parts, str(report["remedy"]))

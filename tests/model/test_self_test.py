@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_app.errors import ModelRefused
@@ -221,3 +222,17 @@ def test_the_outcome_in_words() -> None:
     passed = self_test.Outcome("XNNPACK", 1)
     assert str(passed) == "self-test: outputs differ by at most 1 step from the card's for XNNPACK"
     assert str(replace(passed, worst_steps=None)) == "no self-test: the card holds no outputs of XNNPACK"
+
+
+@pytest.mark.parametrize("outputs", [[float("nan")] * 3, [0.0, float("inf"), 0.0], [0.0, 0.0, 2.5]])
+def test_float_outputs_are_compared_as_they_are(outputs: list[float]) -> None:
+    """NaN and infinity are within no tolerance, and what lies between two steps is not rounded away."""
+
+    class Stub:
+        shape, path, runtime, delegation = (4, 6), Path("x.tflite"), "a runtime", Delegation(1, 1)
+
+        def raw(self, patch: object) -> np.ndarray:
+            return np.array(outputs, np.float32)
+
+    with pytest.raises(ModelRefused, match="self-test failed"):
+        self_test.check(Stub(), Golden(output=[0, 0, 0]))  # type: ignore[arg-type]

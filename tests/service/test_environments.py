@@ -112,3 +112,19 @@ def test_one_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
         assert let_go.is_set()
     holder.join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_mounted_in_it_is_left(link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removing it would empty the mounted disk first."""
+    folder = environments.create(link)
+    (folder / "lib" / "disk").mkdir(parents=True)
+    (folder / "lib" / "disk" / "precious").touch()
+    monkeypatch.setattr(environments, "_mounts", lambda: [Path("/"), folder / "lib" / "disk"])
+    assert not environments.remove(folder)
+    assert (folder / "lib" / "disk" / "precious").exists()
+
+
+def test_mount_points_are_read() -> None:
+    """The root is one, and every one is an absolute path."""
+    found = environments._mounts()
+    assert Path("/") in found and all(path.is_absolute() for path in found)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,8 @@ def test_uninstalling_leaves_settings_and_logs(places: Places) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     finished(places)
-    places.logs[0].symlink_to(places.logs[1])
+    for link, folder in (places.logs, places.state):  # as systemd leaves them for a DynamicUser
+        link.symlink_to(folder)
     install.uninstall(is_purging=False, places=places)
     assert files(places) == {*kept, places.logs[0], *users}
     install.uninstall(is_purging=True, places=places)
@@ -175,3 +177,61 @@ def test_a_service_that_does_not_start_leaves_everything_as_it_was(
     assert not was_there or places.environment.resolve().name == "edge-app-env-1"
     assert (done[-1] == "restart") == was_there
     assert ("disable" in done and "stop" in done) != was_there
+
+
+def test_a_failed_installation_undoes_only_what_it_wrote(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that the user edits during the long build stay as edited, whether they existed before or not."""
+
+    def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
+        install._write(places.settings, b"edited meanwhile")
+        return environments.create(link)
+
+    monkeypatch.setattr(building, "build", build)
+    monkeypatch.setattr(install, "systemctl", refusing("restart"))
+    for before in (None, b"old"):
+        places.settings.unlink(missing_ok=True)
+        if before:
+            install._write(places.settings, before)
+        with pytest.raises(RunError, match="it does not"):
+            install.install(ServiceInstall(), threading.Event(), places)
+        assert places.settings.read_bytes() == b"edited meanwhile"
+        assert not places.unit.exists() and not places.environment.is_symlink()
+
+
+def refusing(command: str) -> Callable[..., str]:
+    """Return a systemctl that fails at one command."""
+
+    def systemctl(*words: str, stop: threading.Event | None = None) -> str:
+        if words[0] == command:
+            raise RunError("it does not")
+        return ""
+
+    return systemctl
+
+
+@pytest.mark.parametrize("place", ["unit", "drop-in", "settings"])
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_cannot_be_restored_is_refused_before_the_build(place: str, kind: str, places: Places) -> None:
+    """A folder in the place of a file, and a masked or linked unit, are named and left as they are."""
+    paths = {"unit": places.unit, "drop-in": places.drop_ins / install.DROP_IN, "settings": places.settings}
+    path = paths[place]
+    path.parent.mkdir(parents=True)
+    target = places.root / "precious"
+    target.mkdir()
+    (target / "file").touch()
+    if kind == "folder":
+        target.rename(path)
+    else:
+        path.symlink_to(target)
+    with pytest.raises(RunError, match="is not a file|is a link"):
+        install.install(ServiceInstall(), threading.Event(), places)
+    assert (path / "file").exists() and list(places.environment.parent.iterdir()) == []
+
+
+def test_uninstall_leaves_a_state_folder_that_no_dynamic_user_made(places: Places) -> None:
+    """systemd's state folder is a link; a real folder of that name is somebody's data."""
+    data = places.state[0] / "data"
+    data.parent.mkdir(parents=True)
+    data.touch()
+    install.uninstall(is_purging=True, places=places)
+    assert data.exists()

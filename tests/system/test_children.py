@@ -71,3 +71,12 @@ def test_a_program_that_reports_nothing_is_quoted() -> None:
     assert children.told("one\ntwo\n\n").what == "two"
     assert children.told("").what == "it gave no reason"
     assert not isinstance(children.told("two"), ConfigError)
+
+
+@pytest.mark.parametrize(
+    "shape", ['{"KEY": "UsageErr', '{"KEY": "closest", "parts": []}', '{"KEY": "Nothing", "parts": 1}']
+)
+def test_a_report_that_is_none_is_quoted(shape: str) -> None:
+    """A line that was cut off, or names something other than an error, is taken for words."""
+    line = shape.replace("KEY", children._KEY)
+    assert children.told(line).what == line
