@@ -110,10 +110,10 @@ def classify(picture: PictureLike, model: str | os.PathLike[str] = DEFAULT_MODEL
         ModelRefused: the model cannot be used.
         DependencyMissing: no runtime is installed.
     """
-    return _loaded(os.fspath(model))(picture)
+    return _loaded(os.fspath(model), _current_folder())(picture)
 
 
-def watch(source: str = "auto", **settings: Any) -> Watch:
+def watch(source: str | os.PathLike[str] = "auto", **settings: Any) -> Watch:
     """Open a camera, a stream, a video or a folder, and classify its frames.
 
     Args:
@@ -137,9 +137,9 @@ class Watch(Iterator[Result]):
     """Iterates over the results of a source, the same as in the log; made by `watch`."""
 
     def __init__(self, settings: WatchSettings) -> None:
-        stop = threading.Event()
+        self._stop = stop = threading.Event()
+        self._one_at_a_time = threading.Lock()
         with ExitStack() as resources:
-            resources.callback(stop.set)
             network = classifier.load(settings, stop)
             request = Request(
                 camera=settings,
@@ -153,18 +153,22 @@ class Watch(Iterator[Result]):
             limits = Limits(settings.frames, settings.duration, settings.rate)
             self._results = pipeline.run(source, recogniser, (), limits, Control(stop))
             # Refers to the source but not to this object, so that it runs when this object is collected, or at exit.
+            # It does not set `stop`: the collector may run it inside a capture thread that waits for `stop` and holds
+            # its lock.
             self._close = weakref.finalize(self, resources.pop_all().close)
 
     def __next__(self) -> Result:
-        """Wait for the next result."""
-        try:
-            return next(self._results)
-        except BaseException:  # StopIteration included
-            self.close()
-            raise
+        """Wait for the next result. One thread at a time is served; others wait."""
+        with self._one_at_a_time:
+            try:
+                return next(self._results)
+            except BaseException:  # StopIteration included
+                self.close()
+                raise
 
     def close(self) -> None:
         """Close the source. May be called more than once."""
+        self._stop.set()
         self._close()
 
     def __enter__(self) -> Self:
@@ -179,8 +183,16 @@ class Watch(Iterator[Result]):
 
 
 @lru_cache(_KEPT)
-def _loaded(model: str) -> Classifier:
+def _loaded(model: str, _folder: str) -> Classifier:
+    """Keep models by name and current folder, which a relative path depends on."""
     return Classifier(model)
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109  # a key, not a path
+    except FileNotFoundError:  # It was deleted.
+        return ""
 
 
 def _picture(picture: PictureLike) -> Picture:
@@ -188,8 +200,9 @@ def _picture(picture: PictureLike) -> Picture:
 
 
 def _checked(kind: type[_Settings], given: dict[str, Any]) -> _Settings:
+    names = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
     try:
-        return kind.model_validate(given)
+        return kind.model_validate(given | names)
     except ValidationError as error:
         raise UsageError.together([_wrong(kind, detail) for detail in error.errors()]) from error
 

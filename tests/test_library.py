@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -177,3 +178,34 @@ def test_a_missing_runtime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
     with pytest.raises(DependencyMissing, match="pip install ai-edge-litert"):
         edge_app.Classifier()
+
+
+def test_a_relative_model_is_that_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`classify` keeps models loaded, but not across folders."""
+    seen: list[str] = []
+    monkeypatch.setattr(library, "Classifier", lambda model: seen.append(model) or (lambda picture: None))
+    library._loaded.cache_clear()
+    for folder in ("a", "b", "a"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        edge_app.classify(GREEN, "x.tflite")
+    assert seen == ["x.tflite", "x.tflite"]
+    library._loaded.cache_clear()
+
+
+def test_paths_serve_where_text_does() -> None:
+    """Source and model of `watch` may be paths."""
+    with edge_app.watch(Path("synthetic:free"), model=Path("cifar10-nano"), frames=1) as results:
+        assert len(list(results)) == 1
+
+
+def test_two_threads_share_the_results_of_a_source() -> None:
+    """Each result goes to one of them, and neither ends the other's loop."""
+    found: list[int] = []
+    with edge_app.watch("synthetic:free", model="cifar10-nano", frames=40) as results:
+        threads = [threading.Thread(target=lambda: found.extend(r.frame for r in results)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(found) == list(range(40))

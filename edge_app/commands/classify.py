@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
@@ -30,6 +31,8 @@ def classify(settings: Classify, stop: threading.Event) -> int:
     network = classifier.load(settings, stop)
     decision = Decision(network.labels, rules(settings, network.card, is_sequence=False))
     recogniser = Recogniser(network, decision, settings.crop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a name's letters
     count = 0
     for place in _places(settings.pictures):
         for result in _classified(place, recogniser, stop):
@@ -45,7 +48,7 @@ def _places(words: list[str]) -> Iterator[str]:
     """Yield the files and folders; "-" stands for the list on stdin."""
     for word in words:
         if word == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
         else:
             yield word
 
@@ -56,7 +59,11 @@ def _classified(place: str, recogniser: Recogniser, stop: threading.Event) -> It
     from edge_app.pictures import preprocess
     from edge_app.pipeline import Control, Limits
     from edge_app.sources import Request
+    from edge_app.sources.folder import printable
 
+    if not place:
+        log.error("an empty name is not a picture; leave it out")
+        return
     request = Request(min_side_px=preprocess.min_side_px(recogniser.classifier.shape), stop=stop)
     try:
         source = sources.connect(f"folder:{place}", request)
@@ -66,7 +73,7 @@ def _classified(place: str, recogniser: Recogniser, stop: threading.Event) -> It
     is_folder = Path(place).is_dir()
     with source:
         for result in pipeline.run(source, recogniser, (), Limits(), Control(stop)):
-            yield replace(result, name=str(Path(place, result.name or "")) if is_folder else place)
+            yield replace(result, name=printable(str(Path(place, result.name or "")) if is_folder else place))
 
 
 def _line(result: Result) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
+from edge_app.system.masking import masked
 from edge_app.system.shipped import folder as folder_of_package
 from edge_app.system.wording import counted
 
@@ -69,7 +70,7 @@ def find(name_or_path: str) -> Path:
         raise ModelRefused(f"{path} is not a file", f"name a .tflite file or one of {', '.join(shipped())}")
     close = closest(name_or_path, shipped())
     hint = f"did you mean {close!r}?" if close else f"shipped with edge-app: {', '.join(shipped())}"
-    raise ModelRefused(f"no model is called {name_or_path!r} and no such file exists", hint)
+    raise ModelRefused(f"no model is called {masked(name_or_path)!r} and no such file exists", hint)
 
 
 _COPY_AGAIN = "copy the model and its card again from their origin"
@@ -177,7 +178,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(
-            f"cannot read labels {path}: {one_line(error)}", "name a text file in UTF-8, one label a line"
+            masked(f"cannot read labels {path}: {one_line(error)}"), "name a text file in UTF-8, one label a line"
         ) from error
     if not labels:
         raise ModelRefused(f"{path} holds no labels", "write one a line, in the order of the model's outputs")

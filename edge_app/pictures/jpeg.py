@@ -83,7 +83,7 @@ def whole_jpeg(data: npt.NDArray[np.uint8], last_bytes: int | None = LAST_BYTES)
     is_framed = end >= 0 and data.data[:2].tobytes() == START_OF_IMAGE
     picture = JpegPicture(data) if is_framed else None
     if picture is None or start + end < picture.header_bytes:
-        raise PictureError(f"an incomplete JPEG of {counted(len(data), 'byte')}: its beginning or end is missing")
+        raise PictureError(f"an incomplete JPEG of {counted(len(data), 'byte')}: its beginning or end is cut off")
     return picture
 
 

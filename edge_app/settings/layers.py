@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from edge_app.errors import ConfigError, closest, one_line
 from edge_app.settings.sections import SECTION_OF, SECTIONS
-from edge_app.system.masking import masked_value
+from edge_app.system.masking import masked, masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables with this prefix that are not settings: the settings file, the data set, how a child reports errors.
@@ -97,7 +97,9 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         problems.append(
-            ConfigError(f"{path}: cannot be read: {error.strerror}", "give this user permission to read it")
+            ConfigError(
+                f"{masked(str(path))}: cannot be read: {error.strerror}", "give this user permission to read it"
+            )
         )
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -92,6 +92,6 @@ CropValue = Annotated[Crop, PlainValidator(crop), Shown("PART")]
 SizeValue = Annotated[Size, PlainValidator(size), Shown("WIDTHxHEIGHT")]
 RangeValue = Annotated[InputRange, PlainValidator(input_range), Shown("LOW,HIGH")]
 # pydantic compares a Literal without converting, and flags and variables are text.
-RotationValue = Annotated[Rotation, BeforeValidator(lambda value: int(value) if str(value).isdigit() else value)]
+RotationValue = Annotated[Rotation, BeforeValidator(lambda value: int(value) if str(value).isdecimal() else value)]
 DISTINCT = AfterValidator(_distinct)
 """Drops repeated values of a list."""

@@ -78,7 +78,7 @@ class FolderSource(Closeable):
         self._is_closed = True
 
     def _frame(self, index: int) -> Frame | None:
-        name = _printable(self._paths[index].relative_to(self._top).as_posix())
+        name = printable(self._paths[index].relative_to(self._top).as_posix())
         now_s = self._clock()
         try:
             picture = oriented(load(self._paths[index]), self._request.camera.rotate, self._request.camera.flip)
@@ -102,13 +102,15 @@ def _list(path: Path) -> list[Path]:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
         if is_folder:
             os.scandir(path).close()
-    except OSError as error:
-        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}", _LET_READ) from error
+    except FileNotFoundError as error:
+        raise SourceError(f"{_shown(path)} does not exist", "check the name") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise SourceError(f"{_shown(path)} cannot be read: {_reason(error)}", _LET_READ) from error
     if not is_folder:
         return [_checked(path)]
     found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())
     if not found:
-        raise SourceError(f"no pictures in {path}", f"put some there or below ({', '.join(SUFFIXES)})")
+        raise SourceError(f"no pictures in {_shown(path)}", f"put some there or below ({', '.join(SUFFIXES)})")
     return found
 
 
@@ -117,7 +119,7 @@ def _checked(path: Path) -> Path:
     try:
         load(path)
     except PictureError as error:
-        raise SourceError(f"{path}: {error.what}", error.remedy or "copy the file again") from error
+        raise SourceError(f"{_shown(path)}: {error.what}", error.remedy or "copy the file again") from error
     return path
 
 
@@ -129,7 +131,7 @@ def walk(top: Path) -> Iterator[Path]:
 
 
 def _report_subfolder(error: OSError) -> None:
-    log.warning("%s skipped: %s", _printable(str(error.filename)), error.strerror)
+    log.warning("%s skipped: %s", printable(str(error.filename)), error.strerror)
 
 
 def load(path: Path) -> Picture:
@@ -153,7 +155,15 @@ def load(path: Path) -> Picture:
     return decode_file(data)
 
 
-def _printable(name: str) -> str:
+def _shown(path: Path) -> str:
+    return masked(printable(str(path)))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def printable(name: str) -> str:
     """Return a file name as one line of valid UTF-8: names on disk may contain any byte except NUL and slash."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -96,3 +96,35 @@ def test_without_a_picture_it_is_wrong_usage(folder: Path) -> None:
     """Nothing to classify is exit 2 and says what is missing."""
     done = edge_app(folder, "classify", *MODEL)
     assert done.returncode == 2 and "PICTURES" in done.stderr.upper()
+
+
+def test_odd_names_are_one_line_each(folder: Path) -> None:
+    """Line breaks and escapes in a name reach no terminal, and a NUL or an empty name does not end the list."""
+    picture = (folder / "red.png").read_bytes()
+    (folder / "new\nline.png").write_bytes(picture)
+    (folder / "esc\x1b[31m.png").write_bytes(picture)
+    done = subprocess.run(
+        command("classify", "new\nline.png", "esc\x1b[31m.png", "", "-", *MODEL),
+        input="nul\0.png\nred.png\r\n",
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 3 and "\x1b" not in done.stdout
+    assert "Traceback" not in done.stderr and "empty name" in done.stderr
+
+
+def test_a_name_that_stdout_cannot_encode_is_escaped(folder: Path) -> None:
+    """A terminal without the letters of a name still gets its line, and those after it."""
+    (folder / "ü.png").write_bytes((folder / "red.png").read_bytes())
+    done = edge_app(folder, "classify", "ü.png", "red.png", *MODEL, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("flag", ["--model", "--labels", "--config"])
+def test_an_address_in_the_wrong_flag_shows_no_password(flag: str, folder: Path) -> None:
+    """Whichever flag a camera's address was given to by mistake."""
+    done = edge_app(folder, "classify", "red.png", flag, "rtsp://u:s3cretword@h/x")
+    assert done.returncode == 78 and "s3cretword" not in done.stdout + done.stderr

@@ -147,7 +147,7 @@ def test_nothing_to_show_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(SourceError, match=r"put some there or below \(\.jpg"):
         sources.connect(str(tmp_path), Request())
-    with pytest.raises(SourceError, match="No such file"):
+    with pytest.raises(SourceError, match="does not exist; check the name"):
         sources.connect(f"folder:{tmp_path / 'gone'}", Request())
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(SourceError, match="not a picture OpenCV can read"):

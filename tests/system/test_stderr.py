@@ -91,3 +91,56 @@ def test_a_child_started_in_the_block_keeps_its_standard_error() -> None:
         if thread is not threading.main_thread(): thread.join()
     """
     assert said(body) == "late\n"
+
+
+def test_a_child_forked_meanwhile_has_its_own() -> None:
+    """A fork while another thread is in the block neither hangs at the next block nor writes into the pipe."""
+    body = """
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with quiet:
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        with stderr.without_lines(re.compile(b"never")):
+            os.write(2, b"child\\n")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    leave.set()
+    thread.join()
+    """
+    assert said(body) == "child\n"
+
+
+def test_an_exception_between_any_two_steps_leaves_standard_error() -> None:
+    """A signal handler may raise anywhere; what is written afterwards arrives."""
+    body = """
+    import sys
+    real, steps = stderr._redirect, []
+
+    def traced(frame, event, argument):
+        if event == "line" and frame.f_code is real.__code__:
+            steps.append(frame.f_lineno)
+            if len(steps) == at:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return traced
+
+    for at in range(1, 12):
+        steps.clear()
+        sys.settrace(traced)
+        try:
+            with stderr.without_lines(re.compile(b"x")):
+                pass
+        except KeyboardInterrupt:
+            pass
+        sys.settrace(None)
+        os.write(2, b"%d " % at)
+    """
+    assert said(body) == " ".join(map(str, range(1, 12))) + " "
