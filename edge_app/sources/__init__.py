@@ -35,6 +35,7 @@ OF_PATHS = ("folder", "video", "webcam")
 
 def names() -> list[str]:
     """Return the name of every source."""
+    # Without importing them: the check of a name must not load OpenCV, which is slow.
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
@@ -64,6 +65,7 @@ def discover() -> Iterator[Found]:
 
 def _find(text: str) -> tuple[ModuleType, str]:
     name, _, argument = text.partition(":")
+    # A source's name goes before a path: a folder called "webcam" is reached as ./webcam.
     if name in names():
         return _load(name), argument
     if "://" in text:

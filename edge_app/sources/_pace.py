@@ -21,6 +21,7 @@ class Pace:
         """Return the seconds until a picture at `stream_s` is due; negative when it is late."""
         now_s = self._clock()
         if self._start_s is None:
+            # Not now_s alone: a stream joined midway may begin at any time of its own clock.
             self._start_s = now_s - stream_s
         return self._start_s + stream_s - now_s
 
@@ -41,4 +42,5 @@ def next_position_s(reported_ms: float, previous_s: float, period_s: float) -> f
 
 def period_s(fps: float) -> float:
     """Return the seconds between two pictures; 1/25 if the container's rate is implausible."""
+    # 0, NaN and a container's tick rate, such as 90000, all fall outside this range.
     return 1 / fps if 0.01 < fps <= 1000 else 1 / 25

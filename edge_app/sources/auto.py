@@ -18,6 +18,7 @@ def connect(request: Request) -> Source:
     Raises:
         SourceError: a camera was found but cannot be opened, or none was found but one is needed.
     """
+    # picamera first: a CSI camera has V4L2 nodes too, but without the ISP they give raw sensor data.
     for module in (picamera, webcam):
         cameras: list[Found] = module.discover()
         if cameras:

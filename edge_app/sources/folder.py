@@ -68,6 +68,7 @@ class FolderSource(Closeable):
     def __iter__(self) -> Iterator[Frame]:
         """Yield one frame for each readable picture; unreadable ones leave a gap in the index."""
         while self._next < len(self._paths) and not self._is_closed and not self._request.stop.is_set():
+            # Advances before reading, so that a second iteration continues after this picture.
             index, self._next = self._next, self._next + 1
             frame = self._frame(index)
             if frame is not None:
@@ -101,6 +102,7 @@ def _list(path: Path) -> list[Path]:
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
         if is_folder:
+            # stat succeeds on a folder that may not be listed; os.walk would then look empty instead of forbidden.
             os.scandir(path).close()
     except FileNotFoundError as error:
         raise SourceError(f"{_shown(path)} does not exist", "check the name") from error
@@ -108,6 +110,7 @@ def _list(path: Path) -> list[Path]:
         raise SourceError(f"{_shown(path)} cannot be read: {_reason(error)}", _LET_READ) from error
     if not is_folder:
         return [_checked(path)]
+    # os.walk returns the order of the disk, which differs between machines.
     found = sorted(walk(path), key=lambda each: each.relative_to(path).as_posix())
     if not found:
         raise SourceError(f"no pictures in {_shown(path)}", f"put some there or below ({', '.join(SUFFIXES)})")
@@ -126,6 +129,7 @@ def _checked(path: Path) -> Path:
 def walk(top: Path) -> Iterator[Path]:
     """Yield the pictures below a folder, except hidden ones and those behind links to folders, which may be cyclic."""
     for folder, subfolders, files in os.walk(top, onerror=_report_subfolder):
+        # In place: os.walk descends into what is left in this very list.
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         yield from (Path(folder, name) for name in files if not name.startswith(".") and is_picture_name(name))
 

@@ -24,6 +24,7 @@ from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
 
+# Without a limit, capture_request blocks while the sensor is silent, and the end of the run goes unnoticed.
 WAIT_S = 1.0
 
 
@@ -114,6 +115,7 @@ class Picamera(Camera):
                 raise
             raise CameraLost(f"the camera's buffer cannot be read: {one_line(error)}") from error
         finally:
+            # libcamera has few buffers: each request that is not released takes one away until capture stalls.
             request.release()
         small = pictures.get("lores") or pictures["main"]
         picture = SmallAndFull(small, pictures["main"]) if len(pictures) == 2 else small
@@ -137,6 +139,7 @@ class Picamera(Camera):
         if self._camera is None:
             return
         try:
+            # Before stop: a capture that timed out is still queued, and would take the first picture after the restart.
             self._camera.cancel_all_and_flush()
             self._camera.stop()
         except RuntimeError as error:
@@ -188,6 +191,7 @@ class SmallAndFull:
 
 def lores_size(full: tuple[int, int], min_side_px: int) -> tuple[int, int]:
     """Return the smallest even size with the same aspect ratio and a short side of at least `min_side_px`."""
+    # Even because 4:2:0 halves both sides; -(-a // b) rounds up without floats.
     width, height = (2 * -(-side * min_side_px // (2 * min(full))) for side in full)
     return width, height
 
@@ -256,4 +260,5 @@ def _captured_s(metadata: dict[str, Any]) -> float:
     if not stamp_ns:
         return now_s
     age_s = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - int(stamp_ns)) / 1e9
+    # BOOTTIME goes on during suspend and MONOTONIC does not: only ages can be carried over, not times.
     return now_s - age_s if 0 <= age_s < 5 else now_s

@@ -66,6 +66,7 @@ class VideoSource(Closeable):
         self._capture = _open(self._path)
         self._expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self._period_s = period_s(self._capture.get(cv2.CAP_PROP_FPS))
+        # One period before zero, so that a first picture reported at 0 still counts as an advance.
         self._index, self._stream_s = -1, -self._period_s
         self._pace, self._shown_s = Pace(clock), clock()
         # OpenCV crashes when a capture is released while another thread reads from it.
@@ -91,6 +92,7 @@ class VideoSource(Closeable):
         with self._in_use:
             if self._is_closed:
                 return False
+            # grab decodes, as later frames build on this one; retrieve converts to BGR, which late frames do not need.
             if not self._capture.grab():
                 self._report_end()
                 return False

@@ -120,6 +120,7 @@ class Webcam(Camera):
         is_raw = _LINUX and self._fourcc in PREFERRED and bool(capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
         if not is_raw:
             self._fourcc = ""
+        # Reset on every opening: another mode may be granted, with buffers of another size.
         self._buffer_bytes = 0
         log.info(
             "webcam %s: granted %s %dx%d at %g frames/s",
@@ -230,6 +231,7 @@ def _captured_s(capture: cv2.VideoCapture) -> float:
     """Return the kernel's capture time if it is on the monotonic clock and plausible, otherwise now."""
     now_s = time.monotonic()
     kernel_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3 if _LINUX else 0.0
+    # A stamp of the wall clock lies in this clock's future, and a missing one (0) far in its past.
     return kernel_s if 0 <= now_s - kernel_s < 5 else now_s
 
 

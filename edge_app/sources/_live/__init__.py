@@ -58,10 +58,12 @@ class LiveSource(Closeable):
         end = End()
         self._loop = CaptureLoop(camera, request, self._slot, self._patience, end)
         name = f"{THREAD_NAME} {masked(request.argument)}"
+        # daemon: a call stuck in a driver cannot be interrupted and would keep the program from ending.
         thread = threading.Thread(target=self._loop.run, name=name, daemon=True)
         self._finalizer = weakref.finalize(self, _end, end, thread)
         thread.start()
         while not (self._loop.opened.wait(POLL_S) or request.stop.is_set() or end.is_set):
+            # The thread cannot raise here for itself while it is stuck in a driver.
             self._patience.require_progress(self.name, clock())
         if self._loop.refusal is not None:
             raise self._loop.refusal

@@ -31,6 +31,7 @@ class End:
 
     def set(self) -> None:
         """End the loop."""
+        # Before put: a woken waiter reads the flag, and would see False the other way round.
         self.is_set = True
         self._wake.put(None)
 

@@ -27,6 +27,7 @@ class Patience:
 
     def __init__(self, hung_s: float, attempts: int | None, clock: Callable[[], float]) -> None:
         self._hung_s, self._attempts, self._clock = hung_s, attempts, clock
+        # Reentrant because note_first_opening calls note_return with the lock held.
         self._lock = threading.RLock()
         self._good_s = self._opened_s = self._progress_s = clock()
         self._limit_s = OPENING_HUNG_S
@@ -87,6 +88,7 @@ class Patience:
     def is_stale(self) -> bool:
         """Return whether an open camera has been without a picture for so long that it is lost."""
         with self._lock:
+            # Counts from the opening too: otherwise a camera reopened after a long outage is stale at once.
             return self._clock() - max(self._good_s, self._opened_s) > STALE_S
 
     def next_delay_s(self) -> float | None:

@@ -58,6 +58,7 @@ class Slot:
     def count_damaged(self) -> None:
         """Count a damaged picture as dropped."""
         with self._changed:
+            # Keeps the index in step with the camera, so that a lost picture leaves a gap.
             self._captured += 1
             self._dropped += 1
 
@@ -80,6 +81,7 @@ class Slot:
         """
         with self._changed:
             until_s = self._taken_s + min(self._pause_s, LOOK_S)
+            # Two intervals leave room for one late picture; the loop would otherwise have to wait for it.
             return not self._is_awaited and self._clock() + 2 * interval_s < until_s
 
     def take(self, timeout_s: float) -> Frame | None:

@@ -14,6 +14,7 @@ def connect(request: Request) -> Source:
     Raises:
         SourceError: the server does not answer, or not with pictures; the message states the reason.
     """
+    # Imported late: `discover` loads every source, even if no stream is opened; http and ssl need not come along.
     from edge_app.sources.stream._camera import Stream
 
     return LiveSource(Stream(request), request)

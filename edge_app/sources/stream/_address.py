@@ -55,6 +55,7 @@ def parse(url: str) -> Address:
             f"{public} is not the address of a stream",
             "write rtsp://host:port/path or http://..., and %40, %2F, %3A for @, / and : in a password",
         )
+    # rpartition: an unescaped @ in a password must not leave its tail in the host.
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
     user = None if parts.username is None else unquote(parts.username)
     port = DEFAULT_PORTS[parts.scheme] if port is None else port

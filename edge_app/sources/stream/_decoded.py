@@ -17,6 +17,7 @@ from edge_app.sources.stream._address import Address
 from edge_app.sources.stream._http import NETWORK_TIMEOUT_S, reason, status_reason
 
 OPEN_TIMEOUT_S = 5.0  # FFmpeg must wait for a key frame before the stream is open.
+# Seconds off schedule beyond which the schedule is wrong, not the picture; pacing then starts anew.
 RESYNC_S = 2.0
 
 

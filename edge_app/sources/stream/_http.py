@@ -40,6 +40,7 @@ def fetch(address: Address) -> http.client.HTTPResponse:
 class _HangUp(urllib.request.BaseHandler):
     """Closes the connection that was answered with 401: urllib opens a new one without closing it."""
 
+    # urllib asks handlers in ascending order (Digest has 490, Basic 500), and a login that succeeds ends the chain.
     handler_order = 0
 
     def http_error_401(self, _request: object, answer: http.client.HTTPResponse, *_: object) -> None:
@@ -102,6 +103,7 @@ def receive(response: http.client.HTTPResponse) -> bytes:
         CameraLost: no data came in time, or the connection has ended.
     """
     try:
+        # read1, not read: read waits until the whole amount has arrived, so small pictures would wait for later ones.
         data = response.read1(_RECEIVE_BYTES)
     except TimeoutError as error:
         raise CameraLost(f"the server has sent nothing for {NETWORK_TIMEOUT_S:g} s") from error

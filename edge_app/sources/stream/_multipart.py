@@ -10,6 +10,7 @@ import re
 
 from edge_app.errors import CameraLost
 
+# A server that never sends a boundary would otherwise fill the memory.
 MAX_PART_BYTES = 16 << 20
 MAX_HEADER_BYTES = 64 << 10
 
@@ -91,10 +92,12 @@ class Multipart:
             at = self._buffer.find(self._mark, at + 1)
         if len(self._buffer) > MAX_PART_BYTES:
             raise CameraLost(f"the server sent {len(self._buffer)} bytes without a boundary")
+        # Steps back: a boundary may be cut by the network between two calls.
         self._scanned = max(0, len(self._buffer) - self._overlap)
         return None
 
     def _cut(self, size: int) -> bytes:
+        # memoryview avoids a second copy; it is freed before del, which fails on a buffer in use.
         part = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         return part

@@ -40,11 +40,13 @@ class Snapshots:
         if early_s > 0 and (self._stop.wait(min(early_s, POLL_S)) or early_s > POLL_S):
             return None
         asked_s = self._clock()
+        # max: after a slow answer the missed requests are not made up in a burst.
         self._due_s = max(self._due_s + self._period_s, asked_s)
         try:
             with fetch(self._address) as response:
                 data = self._body(response, asked_s + NETWORK_TIMEOUT_S)
         except SourceError as error:
+            # The loop reopens on CameraLost only; a SourceError from `read` would end the capture thread.
             raise CameraLost(error.what, error.remedy) from error
         return Capture(whole_jpeg(np.frombuffer(data, np.uint8)), asked_s)
 
