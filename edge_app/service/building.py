@@ -102,6 +102,7 @@ def choose_python(stop: threading.Event) -> str:
     Raises:
         DependencyMissing: neither can be used.
     """
+    # Not `sys.executable`: that may be in a virtual environment which the user deletes some day.
     own = str(Path(sys.base_prefix, "bin", "python3").resolve())
     for path in (own, "/usr/bin/python3"):
         is_hidden = any(Path(path).is_relative_to(home) for home in PRIVATE_HOMES)
@@ -113,6 +114,7 @@ def choose_python(stop: threading.Event) -> str:
     )
 
 
+# ensurepip too: Debian moves it to python3-venv, and without it `import venv` works but making one fails.
 _IS_FIT = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 
 
@@ -132,6 +134,7 @@ def pip_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]
     found = {}
     for name in environment.keys() & set(_PIP_PATHS):
         value = environment[name]
+        # pip splits these at spaces, but one path may contain a space itself: an existing one is kept whole.
         words = [value] if Path(value).exists() else value.split()
         found[name] = " ".join(str(Path(word).absolute()) if Path(word).exists() else word for word in words)
     user = environment.get("SUDO_USER")
@@ -185,6 +188,7 @@ def _check(stop: threading.Event) -> None:
 
 
 def _has(python: str, module: str, stop: threading.Event) -> bool:
+    # Looked up, not imported: the command runs as root, and an import would run all of the package's code.
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
     return _succeeds(process.isolated(python, "-c", code), stop)
 
@@ -222,6 +226,7 @@ def step(
             f"{command[0]} cannot be run: {error.strerror}", "install it, or let this user run it"
         ) from error
     if ended.code is None:
+        # This always raises: with no time limit, only `stop` makes `run_child` give up.
         _check(stop)
     if ended.code:
         said = (ended.said.strip() or ended.printed.strip()).splitlines()

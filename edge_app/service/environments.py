@@ -97,6 +97,7 @@ def switch(link: Path, folder: Path) -> None:
     require_free(link)
     new = link.with_name(f".{link.name}-new")
     new.unlink(missing_ok=True)
+    # Relative, because `linked` accepts only a bare name as a target of ours.
     new.symlink_to(folder.name)
     new.replace(link)
 
@@ -193,6 +194,7 @@ def delete(path: Path) -> bool:
     Raises:
         OSError: it cannot be removed, or something is mounted in the folder, which would be emptied too.
     """
+    # Links first: `is_dir` follows them, and rmtree refuses a link to a folder.
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
@@ -215,4 +217,5 @@ def _mounts() -> list[Path]:
 
 def say(text: str) -> None:
     """Show the user the progress of an install or uninstall."""
+    # Not `info`: that would be hidden without --verbose, and a build takes minutes.
     log.warning("%s", text)

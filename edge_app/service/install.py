@@ -161,6 +161,7 @@ def _put_in_place(
     wanted |= {} if os.path.lexists(places.settings) else {places.settings: ours.joinpath("config.toml").read_bytes()}
     wanted |= {drop_in: ours.joinpath(DROP_IN).read_bytes()} if settings.network else {}
     for path, content in wanted.items():
+        # Noted before the write: an interrupt right after it must still find the file among those to restore.
         written[path] = content
         _write(path, content)
     if not settings.network:
@@ -179,6 +180,7 @@ def _put_back(before: Before, written: Mapping[Path, bytes | None], places: Plac
     was_enabled = before.unit.get("UnitFileState") == "enabled"
     was_running = before.unit.get("ActiveState") in ("active", "activating", "reloading")
     attempts: list[Callable[[], object]] = []
+    # None of these gets `stop`: it is set after an interrupt, and every step would end before it began.
     attempts += [] if was_running else [partial(systemctl, "stop", UNIT)]
     attempts += [] if was_enabled else [partial(systemctl, "disable", UNIT)]
     for path in (path for path, content in written.items() if _content(path) == content):
@@ -212,6 +214,7 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
     with environments.locked(link.parent, threading.Event()):
         if places.unit.exists():
             systemctl("disable", "--now", UNIT)
+        # Before the link goes: an earlier version's environment is known to be ours only by that link.
         made = environments.own(link)
         gone = [places.unit, places.drop_ins / DROP_IN]
         gone += places.state if places.state[0].is_symlink() else []  # a real folder there is not of a DynamicUser
@@ -276,6 +279,7 @@ def show() -> dict[str, str]:
     """Return the unit's properties from systemd."""
     _require_systemd()
     lines = systemctl("show", UNIT, "--property", ",".join(_PROPERTIES)).splitlines()
+    # Only at the first =: the status text quotes drivers and servers, and may contain more of them.
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 

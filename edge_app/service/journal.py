@@ -38,6 +38,7 @@ def is_journal(stream: IO[str] | None, environment: Mapping[str, str] = os.envir
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return False
+    # The variable is inherited even where stderr was redirected to a file, so its presence alone proves nothing.
     return environment["JOURNAL_STREAM"] == f"{status.st_dev}:{status.st_ino}"
 
 
@@ -74,6 +75,7 @@ class Once(logging.Filter):
             self._passed[key] = passed_s, held + 1
             return False
         # Old entries go, so that a service that runs for months does not grow.
+        # Kept for two periods: after one, an entry may still hold a count that its next message has to report.
         self._passed = {k: v for k, v in self._passed.items() if now_s - v[0] < 2 * REPEAT_S}
         self._passed[key] = now_s, 0
         if held:

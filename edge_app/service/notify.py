@@ -39,7 +39,9 @@ class Notifier:
         self._guards: Sequence[Guard] = ()
         self._clock = clock
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
+        # Half, as sd_watchdog_enabled(3) recommends: one late or lost message must not get the service killed.
         self._interval_s = _watchdog_s(environment) / 2
+        # Not 0: the monotonic clock starts near 0 at boot, and the first message would then have to wait.
         self._fed_s = self._sent_s = -self._interval_s - STATUS_PERIOD_S
         self._state = ""
         self._stages = Stages()
@@ -123,11 +125,13 @@ _WORTH_SHOWING_MS = 0.05
 
 
 def _address(path: str) -> str:
+    # A leading @ stands for the NUL of an abstract socket, sd_notify(3); sent as it is, it would name a file.
     return f"\0{path[1:]}" if path.startswith("@") else path
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float:
     """Return the watchdog's interval in seconds; 0 without one, or if it is for another process."""
+    # Child processes inherit the variables, but systemd expects messages only from the process named there.
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     microseconds = environment.get("WATCHDOG_USEC", "")

@@ -86,6 +86,7 @@ class Reloading:
 
     def take(self) -> Prepared:
         """Return the settings and model read last."""
+        # Cleared before the read: a reload that ends in between sets it again and is taken next, not lost.
         self.is_due.clear()
         assert self._prepared is not None  # noqa: S101  # narrows the type; `is_due` was set
         return self._prepared
@@ -117,6 +118,7 @@ def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: L
     if settings.service:
         process.on_hangup(reloading.begin)
     good = wanted = prepare(settings, load, stop)
+    # Outside the loop: closing it tells systemd that the service stops, which a reload must not say.
     with closing(Notifier()) as notifier:
         while True:
             try:
@@ -170,6 +172,7 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         summary = pipeline.tally(pipeline.run(source, recogniser, [*guards, notifier], limits, control))
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
+    # A warning, as without --verbose nothing lower is shown, and every run ends with its summary.
     log.warning(
         "%s: %s classified, %d dropped, %d damaged",
         source.name,
@@ -199,6 +202,7 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
 def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
     destination = Destination(output=settings, stages=stages, stop=stop)
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
+    # Lazy on purpose: `attend` registers each sink for closing before the next one is opened and may be refused.
     for text in wanted:
         yield Guard(sinks.connect(text, destination))
     if settings.preview == "window":

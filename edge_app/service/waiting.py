@@ -164,6 +164,7 @@ class _Attempt:
         except Exception as error:  # noqa: BLE001  # raised again in `_blame`
             self.error = error
         else:
+            # Both sides set their own mark before they read the other's, so one of them always closes the source.
             with self._lock:
                 self.source = source
             if self._is_unwanted:
@@ -177,6 +178,7 @@ class _Attempt:
             source = self.source
         if source is not None:
             source.close()
+        # The collector may call this in the attempt's own thread, and a thread that joins itself raises RuntimeError.
         if self._thread is not threading.current_thread():
             self._thread.join(CLOSE_S)
 

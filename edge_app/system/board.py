@@ -51,6 +51,7 @@ def governor(root: Path = ROOT) -> str | None:
 def temperature_c(root: Path = ROOT) -> float | None:
     """Return the board's highest temperature in degrees Celsius; None without a sensor."""
     texts = [_read(zone / "temp") for zone in (root / "sys/class/thermal").glob("thermal_zone*")]
+    # The kernel reports thousandths of a degree; a sensor that fails to read gives an empty text.
     values = [int(text) / 1000 for text in texts if text.lstrip("-").isdigit()]
     return max(values, default=None)
 
@@ -97,6 +98,7 @@ def _hexadecimal(text: str) -> int | None:
 
 def _read(path: Path) -> str:
     try:
+        # Texts of the device tree end with a NUL, which would reach terminals and reports.
         return path.read_text(errors="replace").strip("\0\n ")
     except OSError:
         return ""

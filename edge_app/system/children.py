@@ -78,6 +78,7 @@ def told(said: str) -> EdgeAppError:
         said: everything the child wrote to stderr.
     """
     lines = [line for line in said.splitlines() if line.strip()]
+    # Not just the last line: a library may still write to stderr while the interpreter shuts down.
     for line in reversed(lines):
         if line.startswith(f'{{"{_KEY}"'):
             with contextlib.suppress(ValueError, KeyError, TypeError):  # cut off, or not from `tell`
@@ -87,6 +88,7 @@ def told(said: str) -> EdgeAppError:
 
 def _rebuilt(report: dict[str, object]) -> EdgeAppError:
     kind = getattr(errors, str(report[_KEY]), None)
+    # The name comes from the child's stderr: it must not select just any object of the module.
     if not (isinstance(kind, type) and issubclass(kind, EdgeAppError)):
         raise TypeError(f"not an error: {report[_KEY]}")
     parts = [kind(**part) for part in report["parts"]]  # type: ignore[attr-defined]  # `tell` wrote a list

@@ -86,6 +86,7 @@ class _Draft:
 
     def finish(self) -> None:
         self.file.flush()
+        # Only a regular file: fsync fails with EINVAL on a pipe or a terminal.
         if self.name:
             os.fsync(self.file.fileno())
         self.file.close()
@@ -101,6 +102,7 @@ def _begin(path: Path, cleanup: ExitStack) -> _Draft:
         if target is not None:
             return _open_beside(path, target, cleanup)
         descriptor = _own_descriptor(path)
+        # A duplicate, as closing the draft would otherwise close this process's own stdout.
         file = path.open("wb") if descriptor is None else os.fdopen(os.dup(descriptor), "wb")
         cleanup.callback(_close, file)
         return _Draft(path, path, None, file)
@@ -149,6 +151,7 @@ def _take_after(descriptor: int, old: os.stat_result) -> None:
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         with suppress(PermissionError):
             os.fchown(descriptor, old.st_uid, old.st_gid)
+    # Without set-user-ID and set-group-ID: new content must not inherit the trust given to the old.
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
 
 

@@ -42,6 +42,7 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
     head = _HEAD.match(text)
     begin = head.end() if head else 0
     at = text.rfind("@", begin)
+    # Without an @, `at` is -1; the range is then empty and no colon counts as a password's.
     colon = _COLON.search(text, begin, max(at, begin))
     malformed = _MALFORMED_PORT.match(text, begin) if begin else None
     if colon:

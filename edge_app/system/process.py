@@ -84,6 +84,7 @@ def on_hangup(action: Callable[[], None]) -> None:
 
 
 def _end_at_the_next(number: int, _: FrameType | None) -> None:
+    # The kernel's default, as Python handlers wait for the main thread, which may hang in native code.
     signal.signal(number, signal.SIG_DFL)
 
 
@@ -206,6 +207,7 @@ def run_child(
             deadline_s = time.monotonic() + limit_s
             while not stop.is_set() and time.monotonic() < deadline_s:
                 with contextlib.suppress(subprocess.TimeoutExpired):
+                    # After a timeout it may be called again and has lost no output, so polling is safe.
                     printed, said = child.communicate(timeout=_POLL_S)
                     return Ended(child.returncode, said.decode(errors="replace"), printed.decode(errors="replace"))
         finally:
@@ -232,5 +234,6 @@ def leave(code: int) -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # reader gone, closed, or None
+            # `os._exit` flushes nothing: the last results in Python's buffers would be lost.
             stream.flush()
     os._exit(code)

@@ -51,9 +51,11 @@ def _redirect(chatter: re.Pattern[bytes], undo: contextlib.ExitStack) -> None:
     undo.callback(os.close, saved)
     filtering = _Filter(chatter, saved)
     filtering.start()
+    # Undone from the last to the first: joined before our end is closed, the thread would never see the end.
     undo.callback(filtering.join, _PATIENCE_S)  # A child started meanwhile keeps the pipe open: go on without it.
     undo.callback(filtering.end)
     undo.callback(_restore, saved)
+    # Before `dup2`: a fork or an interrupt between the two must already know what to restore.
     _saved.append(saved)
     os.dup2(filtering.descriptor, _STDERR)
 
@@ -71,6 +73,7 @@ class _Filter(threading.Thread):
         super().__init__(name="stderr", daemon=True)
         self._chatter = chatter
         self._come, self.descriptor = os.pipe()
+        # Its own copy: the thread may outlive the join's patience, and `saved` is closed then.
         self._real = os.dup(saved)
         with contextlib.suppress(OSError, AttributeError):  # Not permitted, or not on Linux.
             fcntl.fcntl(self.descriptor, fcntl.F_SETPIPE_SZ, _ROOM_BYTES)

@@ -59,6 +59,7 @@ def devices() -> list[Device]:
 
 def nodes() -> list[Path]:
     """Return every /dev/videoN in the order of the kernel's numbers, including those that do not capture or open."""
+    # By number, as by text video10 would come before video2.
     return sorted(Path("/dev").glob("video[0-9]*"), key=lambda node: int(node.name[5:]))
 
 
@@ -148,6 +149,7 @@ def holders(paths: Sequence[str], besides: int | None = None) -> dict[str, str]:
     Returns:
         "name (pid N)" by path, for each device in use.
     """
+    # `or`, not a test for None: systemd's MainPID is 0 while the service has no process.
     wanted, own = {os.path.realpath(path): path for path in paths}, str(besides or os.getpid())
     found: dict[str, str] = {}
     for number in filter(str.isdigit, _names(PROCESSES)):
