@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_app.settings.command_line import Entry
 
+# Modules are named, not imported: a command must not wait for the imports of the others.
 TABLE = {
     "": Entry("app:App", "version:version"),
     "run": Entry("run:Run", "run:run", has_to_finish=True),

@@ -20,12 +20,14 @@ def bench(settings: Bench, stop: threading.Event) -> int:
     if settings.single_stream:
         return _single_stream(settings)
     if settings.plot:
+        # A missing plotting library must be reported before the measurement, not after it.
         plot.require(settings.plot)
     older = report.read(settings.compare) if settings.compare else None
     with output.json_to(settings.json_) as write_json, output.file_to(settings.plot) as write_plot:
         found = run.bench(settings, older, output.progress)
         for line in report.to_text(found) if settings.json_ != "-" else ():
             print(line)
+        # With --json - stdout must stay a single JSON document.
         for line in report.compare(found, older) if older else ():
             print(line, file=sys.stderr if settings.json_ == "-" else sys.stdout)
         if write_json is not None:

@@ -57,6 +57,7 @@ def _write(path: Path, content: str | bytes) -> None:
 
 
 def _why(error: OSError) -> str:
+    # strerror is None in an OSError that was raised with only a message.
     return "it is a folder" if isinstance(error, IsADirectoryError) else error.strerror or one_line(error)
 
 

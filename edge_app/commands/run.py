@@ -19,6 +19,7 @@ def run(settings: Run, stop: threading.Event) -> int:
     from edge_app.service import session
 
     def reread() -> Run:
+        # The command line is parsed again too: its flags must still win over the changed settings file.
         found: Run = command_line.settle(command_line.parse(sys.argv[1:], commands.TABLE))
         return found
 

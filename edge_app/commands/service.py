@@ -16,6 +16,7 @@ def install(settings: ServiceInstall, stop: threading.Event) -> int:
     from edge_app.service import install
     from edge_app.system import process
 
+    # A second signal would otherwise kill the process and leave half an installation.
     process.outlast_signals()
     print(install.install(settings, stop))
     return EXIT_OK
@@ -36,6 +37,7 @@ def status(settings: ServiceStatus, stop: threading.Event) -> int:
 
     found = install.show()
     print(install.describe(found))
+    # systemctl show succeeds for a unit that does not exist, too: only LoadState tells.
     if found.get("LoadState") != "loaded":
         return EXIT_NO_START
     return EXIT_OK if found.get("ActiveState") == "active" else EXIT_FAILED

@@ -226,6 +226,7 @@ def throttling(patient: Patient) -> Iterator[Finding]:
         return
     for word in found.now:
         yield Finding("board", "problem", f"{word} right now", _REMEDIES[word])
+    # The firmware keeps the since-start bit of what is so now: it would be reported twice.
     for word in set(found.since_start) - set(found.now):
         yield Finding("board", "warning", f"{word} at some time since the start", _REMEDIES[word])
     if not found.now and not found.since_start:
@@ -238,6 +239,7 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
         return
     path = Path(patient.settings.log).absolute()
     try:
+        # os.access refuses a file that does not exist yet: then its folder decides.
         is_writable = os.access(path if path.exists() else path.parent, os.W_OK)
         free = shutil.disk_usage(path.parent).free if is_writable else 0
     except PermissionError:  # the service's log folder is private
@@ -264,6 +266,7 @@ def _call(function: str, argument: str, check: str, patient: Patient) -> Finding
     if ended.code is None:
         patient.deadly.add(check)
         return Finding(check, "problem", f"does not import within {IMPORT_LIMIT_S:.0f} s", "restart the machine")
+    # A positive exit code always comes with an error, so only a death by signal has none.
     if ended.error is None:
         patient.deadly.add(check)
         return Finding(check, "problem", f"crashes on import (signal {-ended.code})", "install it again")

@@ -29,6 +29,7 @@ class Network(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
+        # Constants, not weights: persistent buffers would be written to checkpoints and to the shipped float file.
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
@@ -65,6 +66,7 @@ class Exported(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        # Folding is in place, but the float weights are shipped unfolded, so that they can be fine-tuned: hence a copy.
         self.network = copy.deepcopy(network).float().eval()
         self.network.fold()
 
@@ -168,6 +170,7 @@ class Plain(Network):
     ) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, stem, 2)
+        # The filters stay as `prepare` computes them; only the bias of this layer is trained.
         self.first.weight.requires_grad_(False)
         self.stages = nn.Sequential()
         inputs = stem

@@ -79,6 +79,7 @@ def move(picture: Pixels, shift_px: npt.NDArray[np.int64], zoom: float) -> Pixel
     """Shift a picture right and down and zoom around its centre; fill gaps with the mirrored edge."""
     height, width = picture.shape[:2]
     right, down = shift_px
+    # Three pictures in four are only shifted, by whole pixels: a border and a slice do that without resampling.
     if zoom == 1.0:
         left, top = max(right, 0), max(down, 0)
         padded = cv2.copyMakeBorder(
@@ -110,6 +111,7 @@ def cut_out(pictures: npt.NDArray[np.uint8], side_px: int, generator: np.random.
     count, height, width, _ = pictures.shape
     middles = generator.integers(0, (height, width), (count, 2))
     for picture, (y, x) in zip(pictures, middles - side_px // 2, strict=True):
+        # A negative index would count from the far edge, so both ends are clipped at zero.
         picture[max(y, 0) : max(y + side_px, 0), max(x, 0) : max(x + side_px, 0)] = GREY
 
 
@@ -126,8 +128,10 @@ def mix(
     """
     count, height, width, _ = pictures.shape
     others = generator.permutation(count)
+    # The root makes the area uniform, not the side.
     sides = np.sqrt(generator.random(count))
     middles = generator.random((count, 2))
+    # Indexing with an array copies: rectangles come from the pictures as they were, not from ones already mixed.
     sources, labels = pictures[others], targets[others]
     for place in np.flatnonzero(generator.random(count) < share):
         half = sides[place] / 2

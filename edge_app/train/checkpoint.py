@@ -46,8 +46,10 @@ class Checkpoint:
         if not self._path.exists():
             return 0
         try:
+            # A checkpoint is a pickle: without weights_only, one from elsewhere could run any code.
             kept = torch.load(self._path, map_location="cpu", weights_only=True)
             identity, states, history = kept["identity"], kept["states"], kept["history"]
+        # Not damaged: the advice below, --restart, would throw away a good training.
         except PermissionError as error:
             raise StartError(
                 f"checkpoint {self._path} cannot be read: {error.strerror}",

@@ -76,6 +76,7 @@ def fit(
     peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in optimisers]
     steps = max(1, len(split.train.labels) // plan.recipe.batch)
     decay = averaging_decay(plan.recipe.averaging_steps, plan.epochs * steps)
+    # Batch normalisation's statistics are buffers: they must be averaged like the weights they belong to.
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     parts = {"network": network, "average": average, **{f"optimiser {n}": o for n, o in enumerate(optimisers)}}
     done = checkpoint.load(parts)
@@ -105,6 +106,7 @@ def fit(
                 bar.update(len(targets))
             with torch.autocast(plan.device, torch.bfloat16):
                 right = accuracy(average.module, split.validation, plan.device)
+            # Before saving: a checkpoint with NaN weights would resume only to diverge again.
             if not math.isfinite(loss.item()):
                 raise RunError(
                     f"the loss became {loss.item()} in epoch {epoch + 1}: the training has diverged",
@@ -174,11 +176,13 @@ def loss_of(network: nn.Module, teacher: nn.Module | None, pictures: Tensor, tar
         taught = functional.log_softmax(teacher(pictures).float() / recipe.teacher_temperature, 1)
     softened = functional.log_softmax(guess.float() / recipe.teacher_temperature, 1)
     distance = functional.kl_div(softened, taught, reduction="batchmean", log_target=True)
+    # Softening shrinks the gradients by the temperature squared (Hinton et al. 2015): the factor restores them.
     return 0.9 * recipe.teacher_temperature**2 * distance + 0.1 * to_labels
 
 
 def to_tensor(pictures: npt.NDArray[np.uint8], device: str = "cpu") -> Tensor:
     """Turn (N, H, W, 3) uint8 pictures into a (N, 3, H, W) float tensor of 0..255, channels last in memory."""
+    # Bytes travel to the GPU and become floats there: a quarter of the traffic.
     return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
 
 

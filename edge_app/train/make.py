@@ -58,6 +58,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
     start = weights.read(settings.from_) if settings.from_ else None
     side_px = settings.size or (start.shape[0] if start else USUAL_SIDE_PX)
     split = data.divide(source.read("train", (side_px, side_px)))
+    # Test pictures are read only after the training, but a fault in them must not waste it.
     source.check_test(split.train.names)
     references = {path.name: _read_reference(path, stop) for path in settings.reference}
     recipe = fitted(recipe, split.train, start, settings.rate)
@@ -74,6 +75,7 @@ def make(settings: Train, source: dataset.Source, command: str, stop: threading.
     process.die_on_signals(stop)  # safe now: all epochs are saved, and files are replaced atomically
     facts = ship.Facts(name, plan, source, references, command, _origin(start))
     path = ship.ship(trained, split, facts, settings.out)
+    # Last: if shipping fails, the same command resumes from the end of the training.
     checkpoint.remove()
     return path
 
@@ -137,6 +139,7 @@ def _settle_torch(settings: Train) -> None:
     """Make PyTorch deterministic and fast."""
     torch.manual_seed(settings.seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    # Some GPU operations have no deterministic form: there a warning must do.
     torch.use_deterministic_algorithms(True, warn_only=settings.device != "cpu")
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -56,6 +56,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     a, b, c = _QUINTIC
     # The smaller Gram matrix is cheaper.
     wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    # The Frobenius norm bounds all singular values by one, as the iteration needs; 1e-7 is for a gradient of zeros.
     x = (wide / (wide.norm() + 1e-7)).bfloat16()
     for _ in range(5):
         gram = x @ x.T

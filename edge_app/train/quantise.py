@@ -105,6 +105,7 @@ def _input_name(tflite: bytes) -> str:
 def _quiet() -> Iterator[None]:
     """Capture the converter's output, from Python and from C++, and show it only if the converter fails."""
     sys.stdout.flush(), sys.stderr.flush()
+    # C++ writes to the descriptors, past sys.stdout and sys.stderr: only dup2 catches it.
     kept = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 1)
@@ -116,6 +117,7 @@ def _quiet() -> Iterator[None]:
             log.warning("the converter said: %s", said.read().decode(errors="replace").strip())
             raise
         finally:
+            # Text still in Python's buffers would appear once the descriptors are restored.
             sys.stdout.flush(), sys.stderr.flush()
             for number, descriptor in enumerate(kept, 1):
                 os.dup2(descriptor, number)

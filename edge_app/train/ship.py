@@ -62,6 +62,7 @@ def ship(network: Network, split: Split, facts: Facts, out: Path) -> Path:
     Raises:
         RunError: a file cannot be written.
     """
+    # First of all: the int8 model must come from the same rounded weights as the float file.
     weights.round_to_shipped(network)
     exported = Exported(network)
     labels, shape = split.train.names, split.train.pictures.shape[1:3]

@@ -134,4 +134,5 @@ def take_over(network: Network, source: Weights, labels: tuple[str, ...]) -> Non
             f"({', '.join(unlike[:3]) or 'it has other layers'})",
             "choose its own --recipe and --size",
         )
+    # Not strict: the last layer may be left out on purpose; all others were compared above.
     network.load_state_dict(kept, strict=False)
