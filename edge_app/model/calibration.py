@@ -23,6 +23,7 @@ Labels = npt.NDArray[np.int64]
 
 def softmax(logits: Logits, temperature: float) -> Logits:
     """Return the row-wise softmax of (N, classes) logits / temperature."""
+    # In float32, `exp` overflows above 88; after the subtraction no exponent is positive.
     powers = np.exp((logits - logits.max(1, keepdims=True)) / temperature)
     return powers / powers.sum(1, keepdims=True)
 
@@ -49,6 +50,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     """Return the temperature with the least negative log-likelihood (Guo et al. 2017), to three decimals."""
     rows = np.arange(len(labels))
     candidates = np.arange(0.2, 4.0, 0.005)
+    # 1e-12: one probability that underflows to 0 would make the mean infinite.
     losses = [-np.log(softmax(logits, t)[rows, labels] + 1e-12).mean() for t in candidates]
     return round(float(candidates[int(np.argmin(losses))]), 3)
 
@@ -59,6 +61,7 @@ def fit_thresholds(probabilities: Logits, labels: Labels) -> Thresholds:
     Below 0.5, all other labels together would be more probable than the named one.
     """
     best, right = probabilities.max(1), probabilities.argmax(1) == labels
+    # If no threshold reaches the precision, the last one tried, 0.95, remains.
     for enter in np.arange(0.50, 0.96, 0.01):
         named = best >= enter
         if named.any() and right[named].mean() >= WANTED_PRECISION:
@@ -94,6 +97,7 @@ def reliability(probabilities: Logits, labels: Labels) -> Reliability:
         labels: (N,) the true labels.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    # A confidence of exactly 1 belongs to the last bin, not to one beyond it.
     bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     count = np.bincount(bins, minlength=BINS)
     filled = np.maximum(count, 1)  # avoids 0 / 0 in empty bins

@@ -22,6 +22,7 @@ from edge_app.system.wording import counted
 log = logging.getLogger(__name__)
 # Keeps the logarithm of a probability finite; smaller than any meaningful float32 softmax output.
 _TINY_PROBABILITY = 1e-7
+# `model_construct` skips validation: the defaults need none, and this runs at every import.
 USUAL = ModelOptions.model_construct()
 
 
@@ -60,6 +61,7 @@ class Classifier:
         self.labels = _checked_labels(self._output, model)
         self.delegation = count_delegated(self._interpreter)
         self._table = input_table(self._input, input_range(self._input, model, options), model)
+        # Reused for every frame, so only one thread at a time may use a classifier.
         self._buffer = np.empty(self._input["shape"], self._input["dtype"])
         self._is_offset = self._input["dtype"] == np.int8 and bool(
             np.array_equal(self._table, np.arange(-128, 128, dtype=np.int8))
@@ -106,6 +108,7 @@ class Classifier:
         lap("quantise")
         self._interpreter.invoke()
         lap("invoke")
+        # `get_tensor` copies. A view from `tensor()`, while referenced, would make the next `invoke` fail.
         return self._interpreter.get_tensor(self._output["index"]).reshape(-1)
 
     def _as_logits(self, output: npt.NDArray[Any]) -> Scores:
@@ -124,11 +127,13 @@ def _dequantised(output: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArr
     """Return real values: (stored value - zero point) * scale."""
     scale, zero_point = details["quantization"]
     real = output.astype(np.float32)
+    # TFLite gives unquantised tensors a scale of 0.
     return (real - zero_point) * np.float32(scale) if scale > 0 else real
 
 
 def golden_patch(shape: tuple[int, int]) -> Pixels:
     """Return the self-test's picture, (height, width, 3) uint8. See `card.Golden`."""
+    # 37 is odd, so 256 consecutive bytes hold every value once: the test covers the whole input table.
     count = shape[0] * shape[1] * 3
     return ((np.arange(count) * 37 + 11) % 256).astype(np.uint8).reshape(*shape, 3)
 

@@ -48,6 +48,7 @@ def rules(options: DecisionOptions, card: Card | None, is_sequence: bool) -> Rul
     temperature = card.temperature if card else usual.temperature
     enter, leave = (card.thresholds.enter, card.thresholds.leave) if card else (usual.enter, usual.leave)
     enter = enter if options.enter is None else options.enter
+    # A lower --enter also lowers the card's leave; otherwise --enter alone could be refused.
     leave = min(enter, leave) if options.leave is None else options.leave
     if leave > enter:
         raise UsageError(

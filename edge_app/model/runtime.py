@@ -73,6 +73,7 @@ def load_interpreter(module: ModuleType, model: Model, options: ModelOptions) ->
     resolver = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if options.delegate == "none" else resolvers.AUTO
     try:
         with stderr.without_lines(_CHATTER):
+            # The bytes, not the path: the file may have changed since its SHA-256 was checked.
             interpreter = module.Interpreter(
                 model_content=model.content, num_threads=options.threads, experimental_op_resolver_type=resolver
             )
@@ -97,6 +98,7 @@ def count_delegated(interpreter: Any) -> Delegation | None:
         return None
     delegates = [op for op in operators if op["op_name"] == "DELEGATE"]
     ordinary = [op for op in operators if op["op_name"] != "DELEGATE"]
+    # Without the DELEGATE operators, which have the same outputs as the operators they replace.
     producers = {int(tensor): op for op in ordinary for tensor in op["outputs"]}
     replaced: set[int] = set()
     for delegate in delegates:

@@ -61,6 +61,7 @@ def find(name_or_path: str) -> Path:
     Raises:
         ModelRefused: neither exists.
     """
+    # Shipped names come first: a file in the current folder cannot replace a shipped model; ./NAME selects the file.
     if name_or_path in shipped():
         return shipped_folder() / f"{name_or_path}.tflite"
     path = Path(name_or_path)
@@ -134,6 +135,7 @@ def check_weights(path: Path, card: Card) -> bool:
 def _read_capped(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
+            # One byte too many shows that the file is too large, even one that is still growing.
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ModelRefused(
@@ -175,6 +177,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         ModelRefused: the file cannot be read or holds no labels.
     """
     try:
+        # utf-8-sig: a byte order mark would become part of the first label. Blank lines between labels stay, because
+        # without them all later labels would move to another output.
         labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(

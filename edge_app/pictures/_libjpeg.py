@@ -42,6 +42,7 @@ def decode(
     """
     simplejpeg = _simplejpeg()
     if simplejpeg is not None and is_upright and size_px[0] * size_px[1] <= _MOST_PIXELS:
+        # libjpeg rounds reduced sizes up.
         width, height = (-(-side // scale) for side in size_px)
         try:
             decoded: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
@@ -50,6 +51,7 @@ def decode(
         except ValueError:
             pass
         else:
+            # simplejpeg chooses the factor itself, from the minimum, so its result may have another size.
             if decoded.shape[:2] == (height, width):
                 return decoded
     found = decode_any(data, _FLAGS[scale])

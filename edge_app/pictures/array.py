@@ -52,6 +52,7 @@ class ArrayPicture:
             pixels = pixels[box.top : box.top + box.height_px, box.left : box.left + box.width_px]
         if min_side_px is not None:
             pixels = halved(pixels, int(_RESERVE * min_side_px))
+        # Without a conversion this can be a view of the source's pixels: whoever draws on it has to copy it first.
         return pixels if self._to_rgb is None else cv2.cvtColor(pixels, self._to_rgb)
 
 

@@ -22,12 +22,14 @@ def blur(pixels: Pixels, sigma_px: float) -> Pixels:
 
 def gain(pixels: Pixels, red: float, green: float, blue: float) -> Pixels:
     """Multiply each channel and clip at 255: exposure (equal factors) or a wrong white balance (unequal)."""
+    # `convertScaleAbs` rounds and saturates; `astype` would wrap 256 to 0.
     return cv2.convertScaleAbs(pixels * np.array((red, green, blue), np.float32))
 
 
 def noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
     """Add independent Gaussian noise of `sigma` grey levels to every sample."""
     noisy = pixels + np.float32(sigma) * generator.standard_normal(pixels.shape, np.float32)
+    # `astype` alone truncates, which would darken pictures by half a grey level.
     return np.rint(noisy).clip(0, 255).astype(np.uint8)
 
 

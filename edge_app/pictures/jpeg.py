@@ -126,10 +126,12 @@ def read_jpeg_header(data: npt.NDArray[np.uint8]) -> JpegHeader:
     Raises:
         PictureError: it is not a JPEG, or ends before its frame header.
     """
+    # A memoryview: its slices copy nothing, and its items are Python integers, which do not overflow like uint8.
     head = data.data
     if head[:2].tobytes() != START_OF_IMAGE:
         raise PictureError(f"not a JPEG: {counted(len(data), 'byte')} that start with {bytes(head[:4])!r}")
     at, orientation = 2, 1
+    # 9 bytes: marker 2, length 2, precision 1, height 2, width 2.
     while at + 9 <= len(head):
         marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
         if head[at] != 0xFF:
@@ -157,6 +159,7 @@ def exif_orientation(segment: bytes) -> int:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)
         (entries,) = struct.unpack_from(order + "H", tiff, directory)
         for entry in range(entries):
+            # An entry has 12 bytes. A 16-bit value is in the first two of its last four bytes, in either byte order.
             tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * entry)
             if tag == 0x0112:
                 return value if 1 <= value <= 8 else 1

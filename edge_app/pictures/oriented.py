@@ -37,6 +37,7 @@ class OrientedPicture:
         for _ in range(self._rotate // 90):  # undo one quarter turn at a time
             box = Box(box.top, width - box.left - box.width_px, box.height_px, box.width_px)
             width, height = height, width
+        # The flip was applied first, so it is undone last.
         if self._flip == "horizontal":
             return Box(width - box.left - box.width_px, box.top, box.width_px, box.height_px)
         if self._flip == "vertical":

@@ -91,6 +91,7 @@ def parse_options(argument: str) -> Options:
             )
         found[key] = token
     seed = found.get("seed", "seed=0").partition("=")[2]
+    # `isdigit` alone accepts superscripts such as '²', which `int` refuses.
     if not (seed.isascii() and seed.isdigit() and len(seed) <= _SEED_DIGITS):
         raise UsageError(
             f"synthetic: option {masked(found['seed'])!r} is not possible",
@@ -116,6 +117,7 @@ def choose_size_px(request: Request, options: Options) -> tuple[int, int]:
         raise UsageError(
             f"synthetic: {width_px}x{height_px} is not possible", f"choose both sides from {least} to {most}"
         )
+    # In YUYV, two neighbouring pixels share one U and one V.
     if options.kind == "yuyv" and width_px % 2:
         raise UsageError(f"synthetic: yuyv needs an even width, not {width_px}", f"try {width_px + 1}x{height_px}")
     return asked.px
@@ -181,6 +183,7 @@ class SyntheticCamera(Camera):
 
     def open(self) -> str:
         """Start the clock: the next frame is due now."""
+        # The index survives a reconnection; without the offset, its frame would be due only after all earlier ones.
         self._zero_s = self._clock() - self._index / self._film.fps
         self._drawn = None
         return self._options.name
@@ -212,6 +215,7 @@ class SyntheticCamera(Camera):
         remaining_s = self._due_s(self._index) - self._clock()
         if remaining_s > 0:
             self._wait(min(remaining_s, WAIT_S))
+        # Read again, because the wait may have ended at `WAIT_S`, before the frame is due.
         return self._clock() >= self._due_s(self._index)
 
     def _go_on(self) -> int:
@@ -220,6 +224,7 @@ class SyntheticCamera(Camera):
         return missed
 
     def _due_s(self, index: int) -> float:
+        # From the start, not from the previous frame: late wake-ups would add up and lower the rate.
         return self._zero_s + index / self._film.fps
 
     def _skip_overdue(self) -> None:

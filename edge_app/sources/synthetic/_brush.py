@@ -112,6 +112,7 @@ def light_from_above(layer: Layer, strength: float, grain: Layer) -> Layer:
     height = cv2.resize(cv2.extractChannel(layer, 3), size, interpolation=cv2.INTER_AREA)
     height = cv2.GaussianBlur(height, (0, 0), max(size[1] * 0.045, 0.8))
     # The blur, and so the width of an edge, grows with the size; scaling by size keeps the slope constant.
+    # Offset by 128, because unsigned bytes cannot hold the negative slopes of the shaded side.
     slope = cv2.filter2D(height, cv2.CV_8U, _UP_LEFT * (strength * size[1] / 60), delta=128)
     gain = cv2.resize(slope, (layer.shape[1], layer.shape[0]), interpolation=cv2.INTER_LINEAR)
     gain = cv2.max(cv2.addWeighted(gain, 1, grain, 1, -128), _DARKEST)

@@ -30,6 +30,7 @@ MOST_SIDE_PX = 360  # Largest short side drawn; then enlarged: cheap to draw, an
 LEAST_SIDE_PX = 96  # Smallest short side drawn; then averaged: thin parts would flicker if drawn smaller.
 PLACE_SIDE_PX = 216  # Largest short side of a painted place: it is out of focus, and a scene change costs less.
 _NOISE_ROOM_PX = 64  # Range of the noise's random shift, in x and y: 4096 different noise pictures.
+# "nois" in ASCII. Scenes are seeded with (seed, number), and no run reaches a scene of this number.
 _NOISE_STREAM = 0x6E6F6973  # Separates the random generators of noise from those of scenes.
 _MARGIN = 0.06  # Extra size of a place, as a share of the short side, so that the camera can sway over it.
 
@@ -97,6 +98,7 @@ def build(label: str, rng: np.random.Generator, size_px: tuple[int, int]) -> Sce
     """
     habitat = HABITATS[label]
     margin_px = _margin_px(size_px)
+    # The order of the draws from `rng` is part of the picture: in another order, a seed would give other bytes.
     grain = 128 + 34 * (_places.clouds(rng, size_px, max(min(size_px) // 9, 2)) - 0.5)
     return Scene(
         label,
@@ -120,8 +122,10 @@ def draw(scene: Scene, time_s: float) -> Pixels:
     width_px, height_px = scene.size_px
     short_px, margin_px = min(scene.size_px), _margin_px(scene.size_px)
     # The camera sways over the place; the subject moves with the place.
+    # No period is a multiple of another, so that sway, size and drift do not move in step.
     left = round(margin_px * (0.5 + 0.45 * wave(t_s, 5.3)))
     top = round(margin_px * (0.5 + 0.45 * wave(t_s, 4.1)))
+    # Without the copy, shadow and subject would stay in the cached place for all later frames.
     picture = scene.place[top : top + height_px, left : left + width_px].copy()
     unit_px = short_px * habitat.size * scene.size * (1 + 0.035 * wave(t_s, 3.7))
     x_px = width_px / 2 + margin_px / 2 - left + short_px * habitat.drift[0] * wave(t_s, 3.3)
@@ -141,6 +145,7 @@ def _put_subject(picture: Pixels, scene: Scene, matrix: npt.NDArray[np.float64],
     layer = np.zeros((part.shape[0], part.shape[1], 4), np.uint8)
     DRAWINGS[scene.label](Brush(layer, matrix - [[0, 0, columns.start], [0, 0, rows.start]]), scene.coat, t_s)
     layer = light_from_above(layer, 0.62, scene.grain[rows, columns])
+    # The layer's colours are already multiplied by alpha, so only the place has to be weighted.
     clear = cv2.bitwise_not(cv2.extractChannel(layer, 3))
     seen = cv2.multiply(part, cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB), scale=1 / 255)
     cv2.add(seen, cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), dst=seen)
@@ -159,6 +164,7 @@ def _cast_shadow(picture: Pixels, centre_px: tuple[float, float], unit_px: float
     left, top = round(centre_px[0]) - wide, round(centre_px[1]) - high
     rows = slice(max(top, 0), min(top + 2 * high, picture.shape[0]))
     columns = slice(max(left, 0), min(left + 2 * wide, picture.shape[1]))
+    # `cv2.cvtColor` refuses the empty array that a shadow outside the picture would give.
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
     y = (np.arange(rows.start, rows.stop, dtype=np.float32) - top - high) / high
@@ -197,6 +203,7 @@ class Film:
         self._order = _shuffled(seed)
         shape = (size_px[1] + _NOISE_ROOM_PX, size_px[0] + _NOISE_ROOM_PX, 3)
         grains = np.random.default_rng((seed, _NOISE_STREAM)).standard_normal(shape, np.float32)
+        # Around 128, noise fits in uint8, a quarter of float32's memory; `addWeighted` subtracts the 128 again.
         self._noise = cv2.convertScaleAbs(128 + NOISE_LEVELS * grains)
 
     def truth(self, index: int) -> str:
@@ -219,6 +226,7 @@ class Film:
         return 0.975 + 0.085 * math.sin(time_s * 2 * math.pi / 17) + 0.04 * math.sin(time_s * 2 * math.pi / 7.3)
 
     def _noise_at(self, index: int) -> npt.NDArray[np.uint8]:
+        # Seeded with the index: in one continuous stream, a skipped frame would change the noise of all later ones.
         left, top = np.random.default_rng((self.seed, _NOISE_STREAM, index)).integers(_NOISE_ROOM_PX, size=2)
         return self._noise[top : top + self.size_px[1], left : left + self.size_px[0]]
 
