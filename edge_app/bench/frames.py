@@ -69,6 +69,7 @@ def photographs(where: Path, kind: FrameKind, size_px: tuple[int, int]) -> Reel:
         DataError: no picture can be read.
     """
     found: list[Pixels] = []
+    # The disk's own order differs between machines, and with it the pictures that make the cut.
     for path in sorted(folder.walk(where))[:COUNT]:
         try:
             found.append(_covering(folder.load(path).rgb(), size_px))
@@ -82,6 +83,7 @@ def photographs(where: Path, kind: FrameKind, size_px: tuple[int, int]) -> Reel:
 def _covering(pixels: Pixels, size_px: tuple[int, int]) -> Pixels:
     width, height = size_px
     scale = max(width / pixels.shape[1], height / pixels.shape[0])
+    # Rounded down, a side could end one pixel short of the size it must cover.
     sides = math.ceil(pixels.shape[1] * scale), math.ceil(pixels.shape[0] * scale)
     return np.ascontiguousarray(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)[:height, :width])
 
@@ -97,6 +99,7 @@ def of_pictures(what: str, pictures: Iterable[Pixels], kind: FrameKind, size_px:
 def _as_delivered(pixels: Pixels, kind: FrameKind) -> npt.NDArray[np.uint8]:
     if kind == "yuyv":
         return to_yuyv(pixels)
+    # Copied once here: a reversed view may cost a copy on every frame, which would count against the loop.
     bgr = np.ascontiguousarray(pixels[..., ::-1])
     if kind == "rgb":
         return bgr

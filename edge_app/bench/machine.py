@@ -11,6 +11,7 @@ from edge_app import __version__
 from edge_app.pictures.opencv import cv2
 from edge_app.system import board
 
+# Distributions, not modules; OpenCV is asked by its module, as several distributions ship the same cv2.
 LIBRARIES = ("numpy", "simplejpeg", "ai-edge-litert", "tflite-runtime")
 BUSY = 0.5  # load average of the last minute: half a minute of one busy core
 
@@ -61,6 +62,7 @@ def describe() -> Machine:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    # The affinity respects taskset and a container's cpuset, cpu_count may not; macOS lacks the former.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(board.name(), board.processor(), cores, board.governor(), platform.platform(), versions)
 
@@ -74,6 +76,7 @@ def moment() -> Moment:
 
 def slowed_down(before: Moment, after: Moment) -> set[str]:
     """Return the reasons why the board was throttled at the start, at the end or in between."""
+    # Flags since boot never clear: a reason already there at the start cannot show that it came back in between.
     new = set(after.throttled_before or ()) - set(before.throttled_before or ())
     return {*(before.throttled or ()), *(after.throttled or ()), *new}
 
@@ -83,6 +86,7 @@ def doubts(machine: Machine, before: Moment, after: Moment) -> list[str]:
     found = [f"the board was slowed down ({word})" for word in sorted(slowed_down(before, after))]
     if machine.governor not in (None, "performance"):
         found.append(f"governor {machine.governor!r} changes the clock; 'performance' does not")
+    # The load after the measurement is the benchmark's own, and says nothing of other programs.
     if before.load > BUSY:
         found.append(f"the machine was busy before the start (load {before.load:.1f})")
     return found

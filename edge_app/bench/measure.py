@@ -106,8 +106,11 @@ def through_pipeline(
         stages, warm = Stages(math.inf), _WarmedUp()
         with open_source(WARM_UP + frames) as source, open_sinks() as sinks:
             recogniser = Recogniser(classifier, Decision(classifier.labels, Rules()))
+            # A camera knows no number of frames, so the limit has to end its run.
             limits, control = Limits(frames=WARM_UP + frames), Control(stages=stages)
+            # `warm` comes last: its clocks must not start before the other sinks are done with the warm-up.
             pipeline.tally(pipeline.run(source, recogniser, [*sinks, warm], limits, control))
+            # Read before source and sinks close, which is no part of a frame's cost.
             wall_s, cpu_s, dropped = time.perf_counter(), time.process_time(), source.dropped
         durations = {stage: values[WARM_UP:] for stage, values in stages.milliseconds().items()}
         if not len(durations[TOTAL]):

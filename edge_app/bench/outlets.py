@@ -23,6 +23,7 @@ class Preview:
     def emit(self, result: Result, picture: Picture | None) -> None:
         """Draw the result on the full-size picture."""
         if picture is not None:
+            # The result is dropped, yet a window takes BGR, so the conversion belongs to a preview's cost.
             cv2.cvtColor(overlay.draw(picture.rgb(), result), cv2.COLOR_RGB2BGR)
 
     def close(self) -> None:

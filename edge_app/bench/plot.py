@@ -27,6 +27,7 @@ def require(path: Path) -> None:
             f"--plot {path}: unknown kind of picture",
             f"choose a name that ends in {', '.join(SUFFIXES)}",
         )
+    # find_spec imports nothing: matplotlib in memory must not weigh on the measurement that follows.
     if importlib.util.find_spec("matplotlib") is None:
         raise DependencyMissing(
             "--plot needs matplotlib", "'pip install matplotlib', or \"pip install 'edge-app[train]'\" which brings it"
@@ -56,6 +57,7 @@ def draw(report: Report) -> Any:
     """Return a figure: percentile curves on the left, mean times of the stages stacked on the right."""
     from matplotlib.figure import Figure
 
+    # Not pyplot, which would look for a display and keep the figure alive.
     figure = Figure(figsize=(12, 5), layout="constrained")
     curves, stacks = figure.subplots(1, 2)
     for each in report.measurements:

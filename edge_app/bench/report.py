@@ -219,6 +219,7 @@ def _ratios_to(now: Measurement, then: Measurement, has_verdict: bool) -> Iterat
         if spread is None or older_spread is None:
             yield f"{ratio}, noise unknown (it takes two repetitions)"
             continue
+        # The spreads add up, as the two runs may be off in opposite directions.
         noise = max(NOISE, spread + older_spread)
         yield f"{ratio}, noise +-{noise:.1%}" + (f": {_verdict(new / old, noise)}" if has_verdict else "")
 
@@ -251,6 +252,7 @@ def read(path: Path) -> Report:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", "name a file that edge-app bench --json wrote"
         ) from error
+    # pydantic's ValidationError is a ValueError, so it must come before that.
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -261,6 +263,7 @@ def read(path: Path) -> Report:
         ) from error
     if report is None:
         raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}", _MEASURE_AGAIN)
+    # `compare` divides by these times.
     if any(TOTAL not in each.stages or min(each.stages[TOTAL].p50, each.cpu_ms) <= 0 for each in report.measurements):
         raise UsageError(f"{path} is damaged: a time is zero, negative or missing", _MEASURE_AGAIN)
     return report

@@ -76,6 +76,7 @@ def bench(settings: Bench, older: Report | None, progress: Progress) -> Report:
         SourceError: the source cannot be opened.
         UsageError: settings contradict each other, or the older report is not comparable.
     """
+    # The state is noted first: loading the models would raise the very load that `doubts` judges.
     before, about = machine.moment(), machine.describe()
     _refuse_contradictions(settings)
     if max(settings.threads) > about.cores:
@@ -93,6 +94,7 @@ def bench(settings: Bench, older: Report | None, progress: Progress) -> Report:
     ways = {case.name: _way(settings, case, loaded[case.name], reels) for case in cases}
     if settings.against_classic:
         ways |= _yardsticks(models[settings.model[0]], settings, reels)
+    # Each turn opens the source anew, slow for a camera, so a source gets one turn per repetition.
     turn = settings.frames if settings.source else measure.TURN
     with progress("frames", len(ways) * settings.frames * settings.repetitions) as tell:
         measurements = measure.in_turns(ways, settings.frames, settings.repetitions, tell, turn)
@@ -191,6 +193,7 @@ def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
         *process.python_child("from edge_app.__main__ import main; main()"),
         *("run", "--config", os.devnull, "--source", source),
         *("--model", str(case.model.path), "--runtime", options.runtime, "--delegate", options.delegate),
+        # The log on stdout is the first line that `start.measure` waits for.
         *("--threads", str(options.threads), "--frames", str(START_FRAMES), "--preview", "none", "--log", "-"),
         *(("--labels", str(settings.labels)) if settings.labels else ()),
         *(("--size", str(case.size)) if case.size else ()),
@@ -201,4 +204,5 @@ def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
     for _ in range(STARTS):
         found.append(start.measure(words, environment))
         tell(1)
+    # A device must have the memory of the worst start, hence the maximum.
     return Start(statistics.median(each.first_line_s for each in found), max(each.peak_mb for each in found))

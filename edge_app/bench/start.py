@@ -12,6 +12,8 @@ from edge_app.errors import EdgeAppError, RunError
 from edge_app.system import children, process
 
 # Run by a process in between: on Linux a program's peak memory starts at that of its parent, here a large one.
+# The program's stderr goes to a file: a full pipe that nobody reads would stall it before its first line.
+# getrusage counts bytes on macOS, KiB elsewhere.
 _IN_BETWEEN = """
 import json, resource, subprocess, sys, tempfile, time
 with tempfile.TemporaryFile() as said:

@@ -47,6 +47,7 @@ def holds(where: Path) -> bool:
 
 def _folder_at(where: Path) -> Path | None:
     for folder in (where, where / FOLDER):
+        # One file is enough: the error for an incomplete folder can then name the missing one.
         if any((folder / name).is_file() for name in ("batches.meta", *CHECKSUMS)):
             return folder
     return None
@@ -132,11 +133,13 @@ def _from_archive(path: Path, names: tuple[str, ...]) -> Iterator[LabelledPictur
             for name in names:
                 member = archive.extractfile(f"{FOLDER}/{name}")
                 yield _parse(name, member.read() if member else b"", f"{path}: {FOLDER}/{name}")
+    # A truncated gzip raises EOFError, a corrupt one zlib.error, and a missing member KeyError.
     except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
         raise DataError(f"{path} is damaged or not CIFAR-10's archive ({error})", f"fetch {ARCHIVE} again") from error
 
 
 def _parse(name: str, content: bytes, place: str) -> LabelledPictures:
+    # Without the flag, Python refuses MD5 on systems in FIPS mode.
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != CHECKSUMS[name]:
         raise DataError(f"{place} is damaged or not the official file (md5 {found})", "fetch CIFAR-10 again")

@@ -131,6 +131,7 @@ def _read_labelled_folder(where: Path, part: Part, shape: tuple[int, int]) -> La
 
 def _label_folders(top: Path) -> list[str]:
     try:
+        # The order fixes each label's index. A hidden folder, such as .ipynb_checkpoints, is no label.
         return sorted(entry.name for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
         raise DataError(

@@ -54,6 +54,7 @@ class Accuracy:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % confidence interval of the share (Wilson 1927, score interval)."""
+        # z is the normal distribution's 97.5 % quantile. Wilson's interval does not shrink to nothing at 0 or 100 %.
         z, n, p = 1.959964, self.total, self.share
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -141,6 +142,7 @@ def camera_path(
         progress: called with the number of pictures done since its last call.
         seen: replaces a frame's JPEG picture; for full decoding, and for tests that break the path on purpose.
     """
+    # Called for its check alone: a label that the model lacks would pass for plain mistakes below.
     dataset.places(data, classifier.labels)
     # Consecutive pictures are unrelated, so no smoothing; thresholds of 0 always give the best label, never unknown.
     decision = Decision(classifier.labels, Rules(enter=0.0, leave=0.0, smoothing_s=0.0))
@@ -178,6 +180,7 @@ def camera_frame(pixels: Pixels, seed: int) -> npt.NDArray[np.uint8]:
     )  # one channel: with several, OpenCV applies a scalar sigma to the first only
     cv2.setRNGSeed(seed)
     cv2.randn(noise, 0, NOISE_SIGMA)
+    # cv2.add saturates at 0 and 255; NumPy's sum would wrap around once cast to uint8.
     noisy = cv2.add(frame, noise.reshape(frame.shape), dtype=cv2.CV_8U)
     return cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].reshape(-1)
 
@@ -195,6 +198,7 @@ class FullDecode:
 
     def rgb(self, box: Box | None = None, min_side_px: int | None = None) -> Pixels:
         """Decode at full size. See `records.Picture.rgb`."""
+        # min_side_px is withheld: it is what allows a JPEG to be decoded at a reduced size.
         return self._picture.rgb(box)
 
 

@@ -188,6 +188,7 @@ def _plot_confusion(scored: Scored, labels: tuple[str, ...]) -> str:
     table = scored.confusion
     figure = _figure(8, 7)
     axes = figure.subplots()
+    # A label without pictures has a row of zeros, whose division by its sum would give NaN.
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the square root makes rare confusions visible
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
