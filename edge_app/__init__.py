@@ -36,6 +36,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Load one of the names above when it is first asked for (PEP 562)."""
     if name not in _HOMES:
+        # `from edge_app import cli` asks here first: only AttributeError makes Python go on to look for a submodule.
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         The exit code. See `errors`.
     """
     try:
+        # Before parsing, whose errors are logged too; so nothing has parsed --verbose yet.
         journal.set_up("--verbose" in arguments)
         asked = command_line.parse(arguments, commands.TABLE)
         if not commands.TABLE[asked.words].has_to_finish:
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
         if asked.words != "run":  # `run` still has much to load, and turns the collector on after that
             process.begin_collection()
         code = commands.find(asked.words)(command_line.settle(asked), stop)
+        # Flushed here because `process.leave` ignores a failing flush: a full disk would end with 0.
         if sys.stdout is not None:  # None where it was closed before the start
             sys.stdout.flush()
         return code

@@ -27,6 +27,7 @@ from typing import Self
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+# argparse and shell builtins also use 2 for a wrong command line.
 EXIT_USAGE = 2
 EXIT_NO_START = 3
 EXIT_CONFIG = 78  # EX_CONFIG in sysexits.h; the systemd unit does not restart after it
@@ -61,6 +62,7 @@ class EdgeAppError(Exception):
             remedy: what to try about all of them.
         """
         what = "\n".join(map(str, errors))
+        # Joined here: for a single error the constructor would put the common remedy on that error's line.
         whole = cls(f"{what}\n{remedy}" if remedy else what)
         whole.what, whole.remedy, whole._parts = what, remedy, tuple(errors)
         return whole

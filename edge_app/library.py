@@ -138,6 +138,7 @@ class Watch(Iterator[Result]):
 
     def __init__(self, settings: WatchSettings) -> None:
         self._stop = stop = threading.Event()
+        # `_results` is a generator: a second thread in it would get ValueError, "generator already executing".
         self._one_at_a_time = threading.Lock()
         with ExitStack() as resources:
             network = classifier.load(settings, stop)
@@ -163,6 +164,7 @@ class Watch(Iterator[Result]):
             try:
                 return next(self._results)
             except BaseException:  # StopIteration included
+                # A generator that has raised never yields again, so the camera would stay open for nothing.
                 self.close()
                 raise
 
@@ -182,6 +184,7 @@ class Watch(Iterator[Result]):
         self.close()
 
 
+# lru_cache holds no lock during a call: two threads may both load a model at first, and one copy is dropped.
 @lru_cache(_KEPT)
 def _loaded(model: str, _folder: str) -> Classifier:
     """Keep models by name and current folder, which a relative path depends on."""
@@ -200,6 +203,7 @@ def _picture(picture: PictureLike) -> Picture:
 
 
 def _checked(kind: type[_Settings], given: dict[str, Any]) -> _Settings:
+    # pydantic refuses a Path where a field is a str.
     names = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
     try:
         return kind.model_validate(given | names)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 FPS_WINDOW_S = 2.0
+# The p99 of 512 values rests on the slowest five; of fewer than 100 it would be little more than the maximum.
 LATENCY_WINDOW = 512
 STAGES_WINDOW_S = 60.0
 RANKS = (50, 90, 99, 100)  # percentiles reported for stages and latencies; 100 is the slowest frame
@@ -41,6 +42,7 @@ class FpsMeter:
         """Count one event at `now_s` (monotonic seconds) and return the rate in events per second; 0 at first."""
         times = self._times
         times.append(now_s)
+        # Two stay however old they are: at less than one frame per window no interval would be left.
         while now_s - times[0] > self._window_s and len(times) > 2:
             times.popleft()
         elapsed_s = now_s - times[0]
@@ -120,6 +122,7 @@ class Stages:
     def milliseconds(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return the durations of each stage and of the total, (frames,) each, oldest first."""
         self._forget(self._clock())
+        # reshape also gives an empty array its columns: without frames [:, :-1] would fail.
         rows = np.array(self._kept).reshape(-1, len(STAGES) + 1)[:, :-1] * 1e3
         return {stage: rows[:, column] for stage, column in _COLUMNS.items()} | {TOTAL: rows.sum(1)}
 

@@ -129,6 +129,7 @@ def run(
         except PictureError as error:
             stages.drop()
             _refuse_a_crop_that_never_fits(error, source, so_far)
+            # Without its picture: a sink that draws it would fail to decode it again.
             verdict, picture = recogniser.decision.outage(f"damaged picture: {error}"), None
         result = _result(item, verdict, source, so_far)
         for sink in sinks:
@@ -176,6 +177,7 @@ def _result(item: Frame | Outage, verdict: Verdict, source: Source, so_far: _Cou
         source=source.name,
         frame=so_far.last_index,
         captured_s=captured_s,
+        # Not from an offset kept since the start: the wall clock may be set during a run, as NTP does after a boot.
         captured_unix_s=time.time() - (now_s - captured_s),
         done_s=now_s,
         fps=so_far.fps.reset() if verdict.state == "outage" else so_far.fps.tick(now_s),
@@ -213,6 +215,7 @@ def paced(
         clock: monotonic seconds.
     """
     ends_s = math.inf if limits.duration_s is None else clock() + limits.duration_s
+    # Makes the first frame due and, being more than an interval late, the start of the grid.
     due_s = -math.inf
     for item in source:
         control.progress()

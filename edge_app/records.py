@@ -136,7 +136,9 @@ class LabelledPictures:
         """SHA-256 over pictures and labels, hexadecimal."""
         import numpy as np
 
+        # hashlib refuses a buffer that is not contiguous, such as a slice with a step.
         found = hashlib.sha256(np.ascontiguousarray(self.pictures).data)
+        # A fixed byte order, so that every machine finds the same digest.
         found.update(self.labels.astype("<i8").tobytes())
         return found.hexdigest()
 

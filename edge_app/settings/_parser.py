@@ -29,7 +29,9 @@ class Parser(argparse.ArgumentParser):
             prog=f"edge-app {words}".strip(),
             description=inspect.cleandoc(record.__doc__ or ""),
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            # A default in the namespace would look typed, and override the file and the environment.
             argument_default=argparse.SUPPRESS,
+            # An abbreviation in a script would break as soon as a new flag begins alike.
             allow_abbrev=False,
         )
         for name, field in record.model_fields.items():

@@ -85,6 +85,7 @@ def parse(arguments: Sequence[str], table: Table) -> Asked:
     if inner and (not rest or {"-h", "--help"} & {*rest}):
         _list_commands(parser, {name: table[longer] for name, longer in inner.items()})
     try:
+        # Not parse_args: it refuses unknown flags itself, without a suggestion for each.
         found, unexpected = parser.parse_known_args(_with_values(rest))
     except WrongLineError as wrong:
         raise UsageError(_public(str(wrong), arguments), _help(words)) from wrong
@@ -132,6 +133,7 @@ def _help(words: str) -> str:
 def _command(arguments: Sequence[str], table: Table) -> tuple[str, list[str]]:
     """Return the longest command at the beginning of the words, and the remaining words."""
     words, rest = "", [*arguments]
+    # An empty word, once stripped, would match the command itself and vanish without an error.
     while rest and rest[0] and f"{words} {rest[0]}".strip() in table:
         words = f"{words} {rest.pop(0)}".strip()
     return words, rest
@@ -176,6 +178,7 @@ def _unknown(unexpected: Sequence[str], parser: argparse.ArgumentParser) -> list
     wrong = list(dict.fromkeys(word.partition("=")[0] for word in unexpected if word.startswith("-")))
     if not wrong:
         return [UsageError(f"unexpected word {_hidden(unexpected[0])!r}", "leave it out, or write its flag before it")]
+    # A private attribute, because argparse has no public list of its flags.
     known = [name.removeprefix("--") for name in parser._option_string_actions if name.startswith("--")]
     found = []
     for word in wrong:

@@ -49,6 +49,7 @@ def load(
     if for_service:
         settings |= {name: Setting(value, "default of the service") for name, value in _of_service(environment)}
     if path is not None:
+        # Checked apart from the environment: a wrong value is reported even where a variable overrides it.
         settings |= _checked(_from_file(path, problems), problems)
     settings |= _checked(_from_environment(environment, problems), problems)
     if problems:
@@ -67,12 +68,14 @@ def _of_service(environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     yield "preview", "none"
     yield "log_when", "change"
     if environment.get("LOGS_DIRECTORY"):  # systemd.exec(5)
+        # systemd separates several folders by colons.
         yield "log", str(Path(environment["LOGS_DIRECTORY"].split(":")[0], "results.jsonl"))
 
 
 def _usual_file(environment: Mapping[str, str]) -> Path | None:
     if environment.get("EDGE_APP_CONFIG"):
         return Path(environment["EDGE_APP_CONFIG"])
+    # Not Path.home(): without HOME it raises for a user who is missing from the password database.
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/nonexistent"), ".config")
     path = Path(home, "edge-app", "config.toml")
     try:

@@ -18,6 +18,7 @@ class Record(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
+        # TOML has `inf` and `nan`, and infinity satisfies a lower bound.
         allow_inf_nan=False,
         populate_by_name=True,
         defer_build=True,  # A run uses one record of a dozen.

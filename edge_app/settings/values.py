@@ -36,6 +36,7 @@ def crop(value: object) -> Crop:
     if text in ("center", "fit", "squash"):
         return Crop(text)  # type: ignore[arg-type]  # mypy does not narrow a str by "in"
     parts = [part.strip() for part in text.split(",")]
+    # Not isdigit, which is true for "²", where int() fails.
     if len(parts) != 4 or not all(part.removeprefix("-").isdecimal() for part in parts):
         raise ValueError("choose center, fit, squash or X,Y,W,H in pixels, such as 100,0,480,480")
     box = Box(*map(int, parts))

@@ -33,6 +33,7 @@ class Guard:
         self.failures = 0
         self.problem: str | None = None
         self._unlogged = 0
+        # Not 0: monotonic clocks may start there, and failures in the first minute would go unlogged.
         self._logged_s = -self.REPEAT_S
 
     def emit(self, result: Result, picture: Picture | None) -> None:

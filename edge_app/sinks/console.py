@@ -24,6 +24,7 @@ class Console:
     wants_picture = False
 
     def __init__(self) -> None:
+        # Not stdout, which carries the results with `--log -`.
         self._is_terminal = sys.stderr.isatty()
         self._shown_s = 0.0
         self._latencies = LatencyMeter()
@@ -36,6 +37,7 @@ class Console:
             self._latencies.add(result.latency_ms)
         if result.done_s - self._shown_s >= REFRESH_S:
             self._shown_s = result.done_s
+            # One column less: a full line may wrap, and \r would then return only to its last row.
             width = shutil.get_terminal_size().columns - 1
             median, slow = self._latencies.percentiles(50, 99)
             line = status_line(result, median, slow)[:width]
@@ -48,6 +50,7 @@ class Console:
         """End the status line, so that it stays on the screen."""
         if self._is_terminal and self._shown_s:
             sys.stderr.write("\n")
+            # `close` may come twice, and must end the line only once.
             self._shown_s = 0.0
 
 

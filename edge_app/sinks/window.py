@@ -66,6 +66,7 @@ class Window:
         self._title, self._stop = destination.title, destination.stop
         self._is_shown = False
         try:
+            # Without GUI_NORMAL, Qt adds a toolbar and a status bar.
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
             raise StartError(f"no window: {error.err}", _CHECK_DISPLAY) from error
@@ -79,6 +80,7 @@ class Window:
             pixels = blank() if picture is None else picture.rgb()
             drawn = cv2.cvtColor(draw(_readable(pixels), result), cv2.COLOR_RGB2BGR)
             if not self._is_shown:
+                # Only once: afterwards the size is the user's choice.
                 cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
             cv2.imshow(self._title, drawn)
             key = cv2.pollKey() & 0xFF
@@ -105,4 +107,5 @@ def _readable(pixels: Pixels) -> Pixels:
     scale = min(-(-_SHOWN_SIDE_PX // min(height, width)), _LONGEST_SIDE_PX // max(height, width))
     if scale <= 1:
         return pixels
+    # Nearest at a whole factor shows each pixel as it is; interpolation would blur a small picture.
     return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
