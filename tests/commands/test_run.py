@@ -354,7 +354,7 @@ def test_nothing_but_damaged_pictures_is_a_failure(good: int, code: int, run: Ru
 
 
 def test_the_log_keeps_as_much_as_it_may(run: Run, tmp_path: Path) -> None:
-    """A log is rotated at its size, and so many old ones stay."""
+    """A log is rotated at its size, and as many old ones stay as the settings say."""
     words = [*colors(tmp_path)[:-1], "out.jsonl", "--log-max-mb", "0.002", "--log-keep", "2"]
     assert run("--source", film(tmp_path, *[RED] * 40), *words).code == 0
     logs = sorted(path for path in tmp_path.iterdir() if path.name.startswith("out.jsonl"))

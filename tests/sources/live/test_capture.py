@@ -205,7 +205,7 @@ def test_nothing_but_damaged_pictures_is_a_loss(camera: Script, stepped: Stepped
 
 
 def test_a_camera_that_only_a_new_process_helps(camera: Script, clock: FakeClock) -> None:
-    """After so many openings without a picture the loop waits for its end; a picture in between starts anew."""
+    """After `patience` openings without a picture the loop waits for its end; a picture in between resets the count."""
     camera.patience = 3
     stepped = Stepped(camera, Request(), clock)
     camera.reads.extend([CameraLost("frontend timed out")] * 2)

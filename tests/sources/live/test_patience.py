@@ -104,7 +104,7 @@ def test_openings_become_rarer_until_a_picture_comes(patience: Patience, clock: 
 
 
 def test_a_camera_that_only_a_new_process_helps(clock: FakeClock) -> None:
-    """After so many openings without a picture there is no further one, and the reason is told; not before."""
+    """After `patience` openings without a picture, and not before, there are no more, and the reason is reported."""
     patience = Guarded(clock, attempts=3)
     for _ in range(2):
         assert patience.next_delay_s() is not None
