@@ -11,6 +11,8 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     process.open_standard_streams()
     stop = process.stop_on_signals()  # Before the slow imports, so that Ctrl-C during them ends cleanly too.
+    if "--service" in sys.argv:
+        process.put_off_hangups()
     process.put_off_collection()
     from edge_app import cli
 

@@ -46,10 +46,25 @@ class Notifier:
         self._state = ""
         self._stages = Stages()
         self._is_ready = False
+        self._is_reloading = False
 
     def watch(self, guards: Sequence[Guard], stages: Stages) -> None:
-        """Set the sinks whose failures, and the stages whose times, appear in the status."""
+        """Set the sinks whose failures, and the stages whose times, appear in the status. A reload ends here."""
         self._guards, self._stages = guards, stages
+        self.reloaded()
+
+    def reloading(self) -> None:
+        """Tell systemd that a reload has begun; before the service is ready there is nothing to tell."""
+        if self._is_ready and not self._is_reloading:
+            self._is_reloading = True
+            # Of the reload's begin, on the monotonic clock: systemd tells one reload from the next by it.
+            self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def reloaded(self) -> None:
+        """Note that a reload has ended, taken over or refused; the next result tells systemd."""
+        if self._is_reloading:
+            self._is_reloading = self._is_ready = False
+            self._state = ""
 
     def progress(self) -> None:
         """Feed the watchdog, every half of its interval."""
@@ -69,8 +84,9 @@ class Notifier:
         self._state, self._sent_s = state, now_s
         problems = [f"{guard.name}: {guard.problem}" for guard in self._guards if guard.problem]
         status = "; ".join([describe(result, self._stages.percentiles()), *problems])
-        is_sent = self._send(*([] if self._is_ready else ["READY=1"]), f"STATUS={status}")
-        self._is_ready = self._is_ready or is_sent
+        is_due = not self._is_ready and not self._is_reloading
+        is_sent = self._send(*(["READY=1"] if is_due else []), f"STATUS={status}")
+        self._is_ready = self._is_ready or (is_due and is_sent)
 
     def say(self, status: str) -> None:
         """Set the status until the next result."""

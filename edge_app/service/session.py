@@ -18,8 +18,10 @@ from edge_app.errors import (
     DependencyMissing,
     EdgeAppError,
     ModelRefused,
+    RunError,
     StartError,
     UsageError,
+    one_line,
 )
 from edge_app.metering import Stages
 from edge_app.model import store
@@ -32,6 +34,7 @@ from edge_app.service.notify import Notifier
 from edge_app.service.waiting import PatientSource
 from edge_app.settings.flags.run import Run
 from edge_app.sinks import Destination, Guard
+from edge_app.sinks.log import check as check_log
 from edge_app.sources import Request, Source
 from edge_app.system import process
 from edge_app.system.masking import masked
@@ -58,31 +61,55 @@ class Prepared:
 class Reloading:
     """Reads settings and model again in a thread, while the run goes on with the old ones.
 
+    However often it is asked during one reading, it reads only once more: the last reading finds the newest settings.
+
     Args:
-        reread: reads the settings again.
-        load: loads the model.
-        stop: set to give up.
+        prepare: reads and checks settings and model.
+        notifier: tells systemd.
     """
 
-    def __init__(self, reread: Callable[[], Run], load: Load, stop: threading.Event) -> None:
-        self._reread, self._load, self._stop = reread, load, stop
+    def __init__(self, prepare: Callable[[], Prepared], notifier: Notifier) -> None:
+        self._prepare, self._notifier = prepare, notifier
         self._prepared: Prepared | None = None
-        self._one_at_a_time = threading.Lock()
+        self._lock, self._is_asked, self._is_reading = threading.Lock(), False, False
         self.is_due = threading.Event()
 
     def begin(self) -> None:
         """Start reading in a new thread; the calling thread must go on waiting for signals."""
-        threading.Thread(target=self._prepare, name="reload", daemon=True).start()
+        with self._lock:
+            self._is_asked = True
+            if self._is_reading:
+                return
+            self._is_reading = True
+        threading.Thread(target=self._read_until_nobody_asks, name="reload", daemon=True).start()
 
-    def _prepare(self) -> None:
-        with self._one_at_a_time:
-            log.info("reading settings and model again")
-            try:
-                self._prepared = prepare(self._reread(), self._load, self._stop)
-            except EdgeAppError as error:
-                refuse(error)
-            else:
-                self.is_due.set()
+    def _read_until_nobody_asks(self) -> None:
+        while True:
+            with self._lock:
+                if not self._is_asked:
+                    self._is_reading = False
+                    return
+                self._is_asked = False
+            self._read()
+
+    def _read(self) -> None:
+        log.info("reading settings and model again")
+        self._notifier.reloading()
+        try:
+            self._prepared = self._prepare()
+        except EdgeAppError as error:
+            self.refuse(error)
+        except Exception as error:  # noqa: BLE001  # the thread must live on, or no reload would ever be answered
+            self.refuse(RunError(f"settings or model cannot be read: {one_line(error)}", "put them right and reload"))
+        else:
+            self.is_due.set()
+
+    def refuse(self, error: EdgeAppError) -> None:
+        """Log why a reload was refused."""
+        for line in error.lines:
+            log.error("%s", line)
+        log.error("reload refused; going on as before")
+        self._notifier.reloaded()
 
     def take(self) -> Prepared:
         """Return the settings and model read last."""
@@ -90,13 +117,6 @@ class Reloading:
         self.is_due.clear()
         assert self._prepared is not None  # noqa: S101  # narrows the type; `is_due` was set
         return self._prepared
-
-
-def refuse(error: EdgeAppError) -> None:
-    """Log why a reload was refused."""
-    for line in error.lines:
-        log.error("%s", line)
-    log.error("reload refused; going on as before")
 
 
 def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: Load) -> int:
@@ -114,12 +134,21 @@ def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: L
     Raises:
         EdgeAppError: see `classifier.load`, `sources.connect`, `sinks.connect` and `Health`.
     """
-    reloading = Reloading(reread, load, stop)
-    if settings.service:
-        process.on_hangup(reloading.begin)
-    good = wanted = prepare(settings, load, stop)
     # Outside the loop: closing it tells systemd that the service stops, which a reload must not say.
     with closing(Notifier()) as notifier:
+        good: Prepared | None = None
+
+        def read_again() -> Prepared:
+            found = prepare(reread(), load, stop)
+            # A log that the running service has lost is waited for; one that is named anew may be a mistake.
+            if good is not None and found.settings.log and found.settings.log != good.settings.log:
+                check_log(found.settings.log)
+            return found
+
+        reloading = Reloading(read_again, notifier)
+        if settings.service:
+            process.on_hangup(reloading.begin)
+        good = wanted = prepare(settings, load, stop)
         while True:
             try:
                 code = attend(wanted, notifier, stop, reloading.is_due)
@@ -127,7 +156,7 @@ def run(settings: Run, stop: threading.Event, reread: Callable[[], Run], load: L
             except (UsageError, ConfigError, StartError) as error:
                 if wanted is good:
                     raise
-                refuse(error)
+                reloading.refuse(error)
                 wanted = good
                 continue
             if stop.is_set() or not reloading.is_due.is_set():
@@ -139,6 +168,7 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
     """Load the model, and check all that needs no camera.
 
     Raises:
+        UsageError: no source or sink has that name, or the thresholds contradict each other.
         ModelRefused: the model is damaged, or a service may not run it because it has no card.
     """
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
@@ -146,7 +176,12 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
             f"{settings.model} has no card to check it against",
             "a service runs it only with 'trusted = true' below [model] in its settings",
         )
-    return Prepared(settings, load(settings, stop))
+    sources.check(settings.source)
+    for text in settings.sink:
+        sinks.check(text)
+    model = load(settings, stop)
+    rules(settings, model.card, is_sequence=True)  # refuses thresholds that contradict the card's
+    return Prepared(settings, model)
 
 
 def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interrupt: threading.Event) -> int:
@@ -172,6 +207,8 @@ def attend(prepared: Prepared, notifier: Notifier, stop: threading.Event, interr
         summary = pipeline.tally(pipeline.run(source, recogniser, [*guards, notifier], limits, control))
         dropped = source.dropped
     is_failure = summary.frames == 0 and (summary.damaged or dropped) and not stop.is_set() and not interrupt.is_set()
+    # Closed by now: a problem that is left is one of results that were never delivered.
+    is_failure = is_failure or (not settings.service and any(guard.problem for guard in guards))
     # A warning, as without --verbose nothing lower is shown, and every run ends with its summary.
     log.warning(
         "%s: %s classified, %d dropped, %d damaged",
@@ -200,7 +237,7 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
 
 
 def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
-    destination = Destination(output=settings, stages=stages, stop=stop)
+    destination = Destination(output=settings, stages=stages, stop=stop, keeps_trying=settings.service)
     wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
     # Lazy on purpose: `attend` registers each sink for closing before the next one is opened and may be refused.
     for text in wanted:

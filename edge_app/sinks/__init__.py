@@ -10,7 +10,7 @@ from edge_app.errors import UsageError, closest
 from edge_app.sinks._contract import Destination, Sink
 from edge_app.sinks._guard import Guard
 
-__all__ = ["Destination", "Guard", "Sink", "connect", "names"]
+__all__ = ["Destination", "Guard", "Sink", "check", "connect", "names"]
 
 
 def names() -> list[str]:
@@ -26,11 +26,21 @@ def connect(text: str, destination: Destination) -> Sink:
         UsageError: no sink has that name.
         StartError: the sink cannot be opened.
     """
+    check(text)
     name, _, argument = text.partition(":")
+    module = importlib.import_module(f"{__name__}.{name}")
+    sink: Sink = module.connect(dataclasses.replace(destination, argument=argument))
+    return sink
+
+
+def check(text: str) -> None:
+    """Check that a sink has the name in `NAME` or `NAME:ARGUMENT`.
+
+    Raises:
+        UsageError: none has.
+    """
+    name = text.partition(":")[0]
     if name not in names():
         close = closest(name, names())
         hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
         raise UsageError(f"no sink is called {name!r}", hint)
-    module = importlib.import_module(f"{__name__}.{name}")
-    sink: Sink = module.connect(dataclasses.replace(destination, argument=argument))
-    return sink

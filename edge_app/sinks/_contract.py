@@ -25,6 +25,7 @@ class Destination:
         title: the window's title.
         stages: how long each stage of the last minute's frames took.
         stop: set it to end the run.
+        keeps_trying: a destination that cannot be opened is tried again with every result, instead of refused.
     """
 
     argument: str = ""
@@ -32,6 +33,7 @@ class Destination:
     title: str = "edge-app"
     stages: Stages = field(default_factory=Stages)
     stop: threading.Event = field(default_factory=threading.Event)
+    keeps_trying: bool = False
 
 
 class Sink(Protocol):

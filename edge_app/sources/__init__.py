@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,7 @@ __all__ = [
     "LiveSource",
     "Request",
     "Source",
+    "check",
     "connect",
     "discover",
     "names",
@@ -54,6 +56,17 @@ def connect(text: str, request: Request) -> Source:
     module, argument = _find(text)
     source: Source = module.connect(dataclasses.replace(request, argument=argument))
     return source
+
+
+def check(text: str) -> None:
+    """Check that a string selects a source, which may not be there yet.
+
+    Raises:
+        UsageError: no source has that name, or speaks that kind of address.
+        DependencyMissing: it needs a package that is not installed.
+    """
+    with suppress(SourceError):
+        _find(text)
 
 
 def discover() -> Iterator[Found]:

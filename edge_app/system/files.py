@@ -101,7 +101,7 @@ def _begin(path: Path, cleanup: ExitStack) -> _Draft:
         target = _target(path)
         if target is not None:
             return _open_beside(path, target, cleanup)
-        descriptor = _own_descriptor(path)
+        descriptor = own_descriptor(path)
         # A duplicate, as closing the draft would otherwise close this process's own stdout.
         file = path.open("wb") if descriptor is None else os.fdopen(os.dup(descriptor), "wb")
         cleanup.callback(_close, file)
@@ -114,7 +114,7 @@ def _target(path: Path) -> Path | None:
     Raises:
         OSError: it is a folder, or its links form a loop.
     """
-    if _own_descriptor(path) is not None:
+    if own_descriptor(path) is not None:
         return None
     try:
         mode = path.stat().st_mode
@@ -125,7 +125,7 @@ def _target(path: Path) -> Path | None:
     return path.resolve() if stat.S_ISREG(mode) else None
 
 
-def _own_descriptor(path: Path) -> int | None:
+def own_descriptor(path: Path) -> int | None:
     """Return the descriptor of this process that a path such as /dev/stdout stands for, if any.
 
     It is written to directly: whoever opened it would not see a file that replaces it.

@@ -20,6 +20,7 @@ _POLL_S = 0.25
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _answers: dict[int, Callable[[], None]] = {}  # What other signals call. Global, as signal handlers are.
 _came: list[int] = []  # The signals received that end the process, oldest first.
+_hangup_came = threading.Event()
 _HARMLESS_FOLDER = "/"  # Only root can put modules there.
 
 
@@ -77,10 +78,18 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def put_off_hangups() -> None:
+    """Keep a SIGHUP that comes before `on_hangup` for it, instead of dying by it: a service may be asked to reload."""
+    _answers[signal.SIGHUP] = _hangup_came.set
+    signal.signal(signal.SIGHUP, lambda *_: None)  # without a Python handler nothing is written to the pipe
+
+
 def on_hangup(action: Callable[[], None]) -> None:
     """Make SIGHUP, which asks for a reload, call `action` in the thread that waits for signals."""
+    put_off_hangups()
     _answers[signal.SIGHUP] = action
-    signal.signal(signal.SIGHUP, lambda *_: None)  # without a Python handler nothing is written to the pipe
+    if _hangup_came.is_set():
+        action()
 
 
 def _end_at_the_next(number: int, _: FrameType | None) -> None:

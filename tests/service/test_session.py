@@ -172,9 +172,9 @@ def test_a_refused_reload_keeps_the_settings_of_the_last_good_one(service: Servi
 
 def test_a_service_that_cannot_begin_ends(service: Service) -> None:
     """A service goes on after a bad reload, but ends if its first settings are bad."""
-    service.settings("[camera]\nsource = 'synthetic'\n[output]\nlog = '/nonexistent/x.jsonl'\n")
+    service.settings("[camera]\nsource = 'webcm'\n")
     service.start()
-    assert service.process.wait(60) == 3
+    assert service.process.wait(60) == 2
     assert "reload" not in service.said.read_text()
 
 
@@ -218,3 +218,107 @@ def test_changes_are_logged_not_frames(service: Service) -> None:
     seen = [(line["state"], line["label"]) for line in service.lines()]
     assert 1 < len(seen) < 100
     assert all(before != after for before, after in itertools.pairwise(seen))
+
+
+ALIVE = "[camera]\nsource = 'synthetic'\nrate = 20\n[output]\nlog_when = 'every'\n"
+
+
+def test_a_reload_is_told_from_its_begin_to_its_end(service: Service) -> None:
+    """RELOADING with the monotonic time, then READY, whether the settings are taken over or refused."""
+    service.settings(ALIVE)
+    service.start()
+    service.until(lambda: any("READY=1" in told for told in service.hear()))
+    for text in (ALIVE, "rubbish = 1\n"):
+        service.told.clear()
+        begun_us = time.monotonic_ns() // 1000
+        service.settings(text)
+        service.process.send_signal(signal.SIGHUP)
+        service.until(lambda: any("READY=1" in told for told in service.hear()))
+        (reloading,) = (told for told in service.told if "RELOADING=1" in told)
+        assert begun_us <= int(reloading.split("MONOTONIC_USEC=")[1]) <= time.monotonic_ns() // 1000
+        ready = [number for number, told in enumerate(service.told) if "READY=1" in told.splitlines()]
+        assert ready and ready[0] > service.told.index(reloading)
+    assert service.end() == 0
+
+
+def test_a_hundred_hangups_are_a_few_reloads(service: Service) -> None:
+    """However often it is asked, the settings are read once at a time, and once more after the last asking."""
+    service.settings(ALIVE)
+    service.start("--verbose")
+    service.until(lambda: len(service.lines()) > 3)
+    for _ in range(100):
+        service.process.send_signal(signal.SIGHUP)
+    service.settings(ALIVE.replace("synthetic", "synthetic:seed=7"))
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: service.lines()[-1]["source"] == "synthetic:seed=7")
+    assert 1 <= service.said.read_text().count("reading settings and model again") < 20
+    assert service.end() == 0
+
+
+def test_a_hangup_during_the_start_does_no_harm(service: Service) -> None:
+    """From the first imports on: it neither kills the process nor keeps it from becoming ready, and is a reload."""
+    service.settings(ALIVE)
+    service.start("--verbose")
+    # Its handler, as the kernel shows it: before that Python itself starts, and no program can help it.
+    caught = lambda: int(  # noqa: E731
+        next(
+            line.split()[1]
+            for line in Path(f"/proc/{service.process.pid}/status").read_text().splitlines()
+            if line.startswith("SigCgt")
+        ),
+        16,
+    )
+    service.until(lambda: caught() & 1 << signal.SIGHUP - 1)
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: any("READY=1" in told for told in service.hear()))
+    service.until_said("reading settings and model again")
+    assert service.end() == 0
+
+
+def test_a_service_starts_without_its_log(service: Service) -> None:
+    """It classifies, says so in status and journal, and tells of the gap once the log can be opened."""
+    service.settings(ALIVE + "log = 'away/log.jsonl'\n")
+    service.start()
+    service.until(lambda: any("READY=1" in told for told in service.hear()))
+    service.until(
+        lambda: any("cannot write away/log.jsonl: No such file or directory" in told for told in service.hear())
+    )
+    assert service.said.read_text().count("No such file or directory") == 1
+    (service.folder / "away").mkdir()
+    service.until((service.folder / "away" / "log.jsonl").exists)
+    log = service.folder / "away" / "log.jsonl"
+    service.until(lambda: log.read_text().count("\n") > 2)
+    assert json.loads(log.read_text().splitlines()[0])["gap"]["lines"] > 0
+    assert service.end() == 0
+
+
+MISSING = {
+    "log": lambda folder: shutil.rmtree(folder / "logs"),
+    "model": lambda folder: (folder / "m.tflite").unlink(),
+    "settings": lambda folder: (folder / "config.toml").unlink(),
+}
+
+
+@pytest.mark.parametrize("missing", list(MISSING))
+def test_a_reload_while_something_is_missing_changes_nothing(missing: str, service: Service) -> None:
+    """Good settings, and bad ones: the same process goes on classifying with the model that it has in memory."""
+    for ending in ("tflite", "json"):
+        shutil.copy(ROOT / "models" / f"cifar10-nano.{ending}", service.folder / f"m.{ending}")
+    card = json.loads((service.folder / "m.json").read_text())
+    (service.folder / "m.json").write_text(json.dumps(card))
+    (service.folder / "logs").mkdir()
+    good = ALIVE + "log = 'logs/log.jsonl'\n[model]\nmodel = 'm.tflite'\n"
+    service.settings(good)
+    service.start()
+    service.until(lambda: any("READY=1" in told for told in service.hear()))
+    MISSING[missing](service.folder)
+    for text in (None, "rubbish = 1\n"):
+        if text is not None:
+            service.settings(good + text)
+        service.told.clear()
+        service.process.send_signal(signal.SIGHUP)
+        service.until(lambda: any("READY=1" in told.splitlines() for told in service.hear()))
+        service.until(lambda: any("classifications/s" in told for told in service.hear()))
+    refused = service.said.read_text().count("reload refused; going on as before")
+    assert refused == (1 if missing == "log" else 2)
+    assert service.end() == 0

@@ -80,6 +80,7 @@ def test_the_ledger_owes_what_the_list_says() -> None:
     before, shown = result(captured_unix_s=0.0), result()
     ledger.written(before)
     ledger.torn(5)
+    ledger.taken("moved")
     for seen in (before, shown):
         ledger.saw(seen)
     ledger.lost(before)

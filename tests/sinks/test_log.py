@@ -231,6 +231,8 @@ def test_a_full_disk_is_said_and_named() -> None:
     sink = opened(Path("/dev/full"))
     with pytest.raises(SinkError, match="^cannot write /dev/full: No space left on device; make room"):
         sink.emit(result(), None)
+    with pytest.raises(SinkError, match="^1 result could not be written to /dev/full: No space left on device"):
+        sink.close()
     sink.close()
 
 
@@ -290,7 +292,7 @@ def test_wherever_a_line_is_torn(source: str, lines: int, share: float, zeros: i
         path = Path(folder) / "log"
         whole = b"".join(log.encode(result(frame=number)) for number in range(lines))
         line = log.encode(result(source=source))
-        torn = line[: 1 + int(share * (len(line) - 1))].removesuffix(b"\n") + b"\0" * zeros
+        torn = line[: 1 + int(share * (len(line) - 2))] + b"\0" * zeros  # at least its last brace is missing
         path.write_bytes(whole + torn)
         sink = opened(path, log_sync=0)
         sink.emit(result(frame=lines), None)
@@ -387,7 +389,7 @@ def test_a_real_disk_that_errs_and_is_mended(tmp_path: Path) -> None:
         sink = opened(disk / "log", log_max_mb=(2 * len(log.encode(result())) + 50) / 2**20, log_sync=0)
         for number in (0, 1):
             sink.emit(result(frame=number), None)
-        os.fsync(sink._descriptor)
+        os.fsync(sink._file.descriptor)
         device = disk.stat().st_dev
         name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
         Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("a test")
@@ -415,13 +417,13 @@ def test_the_end_tells_of_a_disk_that_did_not_keep_the_last_lines(tmp_path: Path
     guard.emit(result(), None)
     guard.close()
     guard.close()
-    assert (guard.failures, sink._descriptor) == (1, -1)
+    assert (guard.failures, sink._file.descriptor) == (1, -1)
 
 
 def test_a_descriptor_that_went_bad_is_replaced(tmp_path: Path) -> None:
     """When the system says that a descriptor is no good any more, the next line opens the file again."""
     sink = opened(tmp_path / "log")
-    os.close(sink._descriptor)
+    os.close(sink._file.descriptor)
     with pytest.raises(SinkError, match="Bad file descriptor"):
         sink.emit(result(frame=0), None)
     sink.emit(result(frame=1), None)
@@ -558,3 +560,201 @@ def test_a_log_is_continued(tmp_path: Path) -> None:
         sink.emit(result(frame=number), None)
         sink.close()
     assert frames(tmp_path / "log") == [0, 1, 2]
+
+
+def test_a_whole_line_that_lacks_only_its_newline_is_kept(tmp_path: Path) -> None:
+    """Ours, with or without zeros after it, or another program's: whole lines stay, and the next one begins its own."""
+    foreign = b'{"time":"2026-01-01T00:00:00Z","value":42}'
+    half_of_another = b'{"time":"2026-01-01T00:00:00Z","val'
+    ours = log.encode(result(frame=1)).removesuffix(b"\n")
+    for before, kept in [
+        (foreign, foreign),
+        (ours, ours),
+        (ours + b"\0" * 9, ours),
+        (half_of_another, half_of_another),
+    ]:
+        path = tmp_path / "log"
+        path.write_bytes(before)
+        sink = opened(path)
+        sink.emit(result(frame=2), None)
+        sink.close()
+        first, second = path.read_bytes().splitlines()
+        assert first == kept
+        assert "gap" not in json.loads(second)
+
+
+TAKING = {
+    "removed": lambda path: path.unlink(),
+    "moved": lambda path: path.rename(path.with_name("elsewhere")),
+    "replaced": lambda path: (path.rename(path.with_name("elsewhere")), path.touch()),
+    "folder": lambda path: path.parent.rename(path.parent.with_name("away")) and path.parent.mkdir(),
+}
+
+
+@pytest.mark.parametrize("how", list(TAKING))
+def test_a_file_that_another_program_takes_is_opened_anew(how: str, tmp_path: Path) -> None:
+    """Within a second of the next line the log is in a file of its name again, and tells what happened."""
+    path = tmp_path / "folder" / "log"
+    path.parent.mkdir()
+    sink = opened(path, log_sync=0)
+    for tenth in range(15):  # two looks, and lines after the second
+        sink.emit(result(frame=tenth, done_s=100 + tenth / 10), None)
+    TAKING[how](path)
+    for tenth in range(15, 40):
+        sink.emit(result(frame=tenth, done_s=100 + tenth / 10), None)
+    sink.close()
+    lines = lines_of(path)
+    assert [line["frame"] for line in lines] == list(range(20, 40))
+    gone = {"lines": 10, "seconds": 1.0, "file": "removed"} if how == "removed" else {"file": "moved"}
+    assert lines[0]["gap"] == gone
+    assert not any("gap" in line for line in lines[1:])
+    assert (
+        sorted(descriptor.name for descriptor in Path("/proc/self/fd").iterdir() if _leads_to(descriptor, "elsewhere"))
+        == []
+    )
+
+
+def _leads_to(descriptor: Path, name: str) -> bool:
+    try:
+        return descriptor.readlink().name == name
+    except FileNotFoundError:
+        return False
+
+
+def test_a_file_that_another_program_truncates_is_told(tmp_path: Path) -> None:
+    """As logrotate's copytruncate does: the lines go on at the new beginning, and the next look tells of it."""
+    path = tmp_path / "log"
+    sink = opened(path, log_sync=0)
+    for tenth in range(15):
+        sink.emit(result(frame=tenth, done_s=100 + tenth / 10), None)
+    os.truncate(path, 0)
+    for tenth in range(15, 30):
+        sink.emit(result(frame=tenth, done_s=100 + tenth / 10), None)
+    sink.close()
+    told = {line["frame"]: line["gap"]["file"] for line in lines_of(path) if "gap" in line}
+    assert told == {20: "truncated"}
+    assert [line["frame"] for line in lines_of(path)] == list(range(15, 30))
+
+
+def test_slow_lines_lose_nothing(tmp_path: Path) -> None:
+    """A log of a line a minute looks before each line: not one goes into a file that is gone."""
+    path = tmp_path / "log"
+    sink = opened(path, log_sync=0)
+    for minute in range(4):
+        path.unlink(missing_ok=True)
+        sink.emit(result(frame=minute, done_s=60.0 * minute + 100), None)
+        assert frames(path) == [minute]
+    sink.close()
+
+
+@pytest.mark.parametrize("leads_to", ["absolute", "relative", "chain", "dangling"])
+def test_a_link_keeps_pointing_where_it_pointed(leads_to: str, tmp_path: Path) -> None:
+    """Rotated files lie beside the file that the link leads to, and nothing but the link lies beside the link."""
+    (tmp_path / "usb").mkdir()
+    (tmp_path / "sd").mkdir()
+    link, target = tmp_path / "sd" / "log", tmp_path / "usb" / "log"
+    if leads_to == "chain":
+        (tmp_path / "sd" / "middle").symlink_to(target)
+    if leads_to != "dangling":
+        target.touch()
+    link.symlink_to({"relative": "../usb/log", "chain": "middle"}.get(leads_to, str(target)))
+    sink = opened(link, log_max_mb=BYTES / 2**20, log_keep=2)
+    for number in range(9):
+        sink.emit(result(frame=number), None)
+    sink.close()
+    assert link.is_symlink() and link.resolve() == target
+    assert [path for path in (tmp_path / "sd").iterdir() if not path.is_symlink()] == []
+    assert sorted(path.name for path in (tmp_path / "usb").iterdir()) == ["log", "log.1", "log.2"]
+
+
+def test_a_mounted_file_is_not_rotated_and_keeps_its_older_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a container: the file cannot be renamed, so the log grows, and the rotated ones do not move up in vain."""
+    other, path = tmp_path / "other", tmp_path / "log"
+    other.touch()
+    path.touch()
+    for number in (1, 2):
+        path.with_name(f"log.{number}").write_text(f"{number}\n")
+    if subprocess.run(["mount", "--bind", other, path], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file takes root")
+    try:
+        for _ in range(3):
+            sink = opened(path, log_max_mb=BYTES / 2**20, log_keep=2)
+            for number in range(4):
+                sink.emit(result(frame=number), None)
+            sink.close()
+        assert len(frames(path)) == 12
+        assert [path.with_name(f"log.{number}").read_text() for number in (1, 2)] == ["1\n", "2\n"]
+        assert len([r for r in caplog.records if "cannot be rotated" in r.message]) == 3
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_fewer_files_are_kept_when_fewer_are_asked_for(tmp_path: Path) -> None:
+    """What an earlier run with a larger `log_keep` left goes at the next opening; another program's names stay."""
+    names = ["log.1", "log.2", "log.3", "log.4", "log.2026", "log.backup"]
+    for name in names:
+        (tmp_path / name).touch()
+    opened(tmp_path / "log", log_keep=2).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1", "log.2", "log.2026", "log.backup"]
+
+
+def test_a_service_waits_for_its_log(tmp_path: Path) -> None:
+    """A log that cannot be opened at the start is tried again with each result; the gap counts from the first."""
+    path = tmp_path / "away" / "log"
+    sink = log.Log(destination_for(str(path), log_sync=0, keeps_trying=True))
+    for second in range(3):
+        with pytest.raises(SinkError, match="log: No such file or directory"):
+            sink.emit(result(frame=second, done_s=100.0 + second), None)
+    path.parent.mkdir()
+    sink.emit(result(frame=3, done_s=103.0), None)
+    sink.close()
+    assert [(line["frame"], line["gap"]) for line in lines_of(path)] == [(3, {"lines": 3, "seconds": 3.0})]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    """One line, also for a service: waiting would not help."""
+    for keeps_trying in (False, True):
+        with pytest.raises(StartError, match="is not the name of a file"):
+            log.Log(destination_for(name, keeps_trying=keeps_trying))
+
+
+def test_the_end_tells_what_was_lost(tmp_path: Path) -> None:
+    """Lines lost just before the end: once there is room, the last of them is written with the gap before it."""
+    path = tmp_path / "log"
+    sink = opened(path, log_sync=0)
+    with largest_file(10):
+        for number in range(4):
+            with pytest.raises(SinkError):
+                sink.emit(result(frame=number, done_s=100.0 + number), None)
+    sink.close()
+    assert [(line["frame"], line["gap"]["lines"]) for line in lines_of(path)] == [(3, 3)]
+
+
+def test_a_pipe_whose_reader_leaves_ends_a_run_but_not_a_service(tmp_path: Path) -> None:
+    """Like "| head": a run has nothing left to do. A service waits for the next reader, and tells it of the gap."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for keeps_trying in (False, True):
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        wanted = destination_for(str(pipe), log_sync=0, keeps_trying=keeps_trying)
+        sink = log.Log(wanted)
+        sink.emit(result(frame=0), None)
+        assert json.loads(os.read(reader, 65536))["frame"] == 0
+        os.close(reader)
+        if not keeps_trying:
+            sink.emit(result(frame=1), None)
+            assert wanted.stop.is_set()
+            continue
+        for number in (1, 2):
+            with pytest.raises(SinkError):
+                sink.emit(result(frame=number), None)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        sink.emit(result(frame=3), None)
+        line = json.loads(os.read(reader, 65536))
+        assert (line["frame"], line["gap"]["lines"]) == (3, 2)
+        assert not wanted.stop.is_set()
+        os.close(reader)
+        sink.close()

@@ -26,6 +26,8 @@ class Ledger:
         self._torn_bytes = 0
         self._lost = 0
         self._lost_since_s = 0.0
+        self._unseen: list[float] = []  # `done_s` of the lines since the file was last seen at its place
+        self._taken: str | None = None
         self._offset_s: float | None = None  # wall clock less monotonic clock
 
     def saw(self, result: Result) -> None:
@@ -39,6 +41,24 @@ class Ledger:
     def torn(self, size: int) -> None:
         """Count the bytes of half a line that was cut off."""
         self._torn_bytes += size
+
+    def seen(self) -> None:
+        """Note that the file lies where it was opened, and so do the lines in it."""
+        self._unseen.clear()
+
+    def taken(self, how: str) -> None:
+        """Note what another program did to the file; the lines written since it was last seen went with it."""
+        self._taken = how
+        # A file that was moved away has kept them; of one that was truncated, the last ones may have been kept.
+        if how != "moved" and self._unseen:
+            self._lost_since_s = min(self._unseen[0], self._lost_since_s if self._lost else self._unseen[0])
+            self._lost += len(self._unseen)
+        self._unseen.clear()
+
+    def found(self, result: Result) -> int:
+        """Take back that a result was lost, as it is about to be written; return how many were lost with it."""
+        lost, self._lost = self._lost, self._lost - 1
+        return lost
 
     def lost(self, result: Result) -> None:
         """Count a line that could not be written."""
@@ -60,6 +80,8 @@ class Ledger:
             gap |= {"lines": self._lost, "seconds": round(result.done_s - self._lost_since_s, 3)}
         if self._torn_bytes:
             gap["torn_bytes"] = self._torn_bytes
+        if self._taken:
+            gap["file"] = self._taken
         if gap:
             fields["gap"] = gap
         jump_s = 0.0 if self._offset_s is None else _offset_s(result) - self._offset_s
@@ -70,6 +92,8 @@ class Ledger:
     def written(self, result: Result) -> None:
         """Note that a result was written together with its extra fields."""
         self._lost = self._torn_bytes = 0
+        self._taken = None
+        self._unseen.append(result.done_s)
         self._offset_s = _offset_s(result)
         if self._classified:
             self._classified, self._latencies = 0, LatencyMeter(LATENCIES)

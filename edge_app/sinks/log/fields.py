@@ -79,6 +79,11 @@ _GAP = {
     "lines": {"description": "lines that were due and could not be written", **_COUNT},
     "seconds": {"description": "from the first of them to this line", "type": "number", "minimum": 0},
     "torn_bytes": {"description": "bytes of an incomplete line at the end of the file, cut off", **_COUNT},
+    "file": {
+        "description": "what another program did to the file; `lines` then counts those written into it in its last "
+        "second, unless it was moved",
+        "enum": ["removed", "moved", "truncated"],
+    },
 }
 _MS = "milliseconds, µs resolution"
 _UNLESS_OK = f"{ALWAYS}; null unless `state` is `ok`"
@@ -227,9 +232,9 @@ FIELDS = (
         "gap",
         "",
         "what is missing before this line: lines that could not be written, and for how long; bytes of an incomplete "
-        "line that was cut off",
+        "line that was cut off; what another program did to the file",
         _object(_GAP, minProperties=1),
-        present="after a full or failing disk, or a power cut",
+        present="after a full or failing disk, a power cut, or another program's hand on the file",
     ),
     Field(
         "clock_jump_s",
