@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import sys
 import threading
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 from edge_app import commands
 from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, Interrupted, StartError
 from edge_app.service import journal
 from edge_app.settings import command_line
 from edge_app.system import children, process
+from edge_app.system.terminal import Harmless
 
 log = logging.getLogger("edge_app")
 
@@ -28,6 +31,13 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
     Returns:
         The exit code. See `errors`.
     """
+    if sys.stdout is None:  # closed before the start
+        return _run(arguments, stop)
+    with contextlib.redirect_stdout(cast("TextIO", Harmless(sys.stdout))):
+        return _run(arguments, stop)
+
+
+def _run(arguments: Sequence[str], stop: threading.Event) -> int:
     try:
         # Before parsing, whose errors are logged too; so nothing has parsed --verbose yet.
         journal.set_up("--verbose" in arguments)

@@ -15,10 +15,12 @@ from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.metering import STAGES, TOTAL
+from edge_app.system import files
 from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 SCHEMA_VERSION = 2
+MOST_BYTES = 64 << 20  # of a report; one of a dozen measurements takes 100 kB
 NOISE = 0.03  # two runs on a quiet machine differ by this much, even if the spread of each is smaller
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -245,7 +247,7 @@ def read(path: Path) -> Report:
         UsageError: the file cannot be read, or is not such a report.
     """
     try:
-        found = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        found = json.loads(files.read_small(path, MOST_BYTES).decode(), parse_constant=_refuse_constant)
         version = found["schema_version"]
         report = TypeAdapter(Report).validate_python(found) if version == SCHEMA_VERSION else None
     except OSError as error:
@@ -257,7 +259,7 @@ def read(path: Path) -> Report:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"{path} is damaged: {where}: {first['msg']}", _MEASURE_AGAIN) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{path} was not written by edge-app bench --json, or is damaged ({error!r})", _MEASURE_AGAIN
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 import threading
@@ -31,8 +30,6 @@ def classify(settings: Classify, stop: threading.Event) -> int:
     network = classifier.load(settings, stop)
     decision = Decision(network.labels, rules(settings, network.card, is_sequence=False))
     recogniser = Recogniser(network, decision, settings.crop)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a name's letters
     count = 0
     for place in _places(settings.pictures):
         for result in _classified(place, recogniser, stop):
@@ -59,7 +56,7 @@ def _classified(place: str, recogniser: Recogniser, stop: threading.Event) -> It
     from edge_app.pictures import preprocess
     from edge_app.pipeline import Control, Limits
     from edge_app.sources import Request
-    from edge_app.sources.folder import printable
+    from edge_app.system.wording import printable
 
     if not place:
         log.error("an empty name is not a picture; leave it out")

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from edge_app.system.wording import counted
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
+def _file_name(name: str) -> str:
+    if not name.isprintable() or "/" in name or "\\" in name or name in ("", ".", ".."):
+        raise ValueError("write the name of a file in the card's folder, without a path")
+    return name
+
+
+def _label(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("a label is a word or a few, without control characters")
+    return text
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+Label = Annotated[str, AfterValidator(_label), Field(max_length=200)]
+SIDES_PX = (1, 4096)  # of an input; the largest classifiers in use take 600 (EfficientNet-B7)
+TEMPERATURES = (0.01, 100.0)  # fitted ones lie between 0.5 and 5 (Guo et al. 2017, table 1)
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
 
 class FileFacts(_Part):
     """The file the card describes."""
 
-    name: str = Field(description="file name, in the same folder as the card")
+    name: FileName = Field(description="file name, in the same folder as the card")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file, hexadecimal")
     bytes: int = Field(gt=0, description="size of the file")
 
@@ -25,13 +45,19 @@ class FileFacts(_Part):
 class InputFacts(_Part):
     """The model's input."""
 
-    height_px: int = Field(gt=0)
-    width_px: int = Field(gt=0)
+    height_px: int = Field(ge=SIDES_PX[0], le=SIDES_PX[1])
+    width_px: int = Field(ge=SIDES_PX[0], le=SIDES_PX[1])
     low: float = Field(description="real value of pixel 0")
     high: float = Field(description="real value of pixel 255")
     color: Literal["rgb"] = "rgb"
     crop: Literal["center"] = Field("center", description="how a picture was cropped in training and evaluation")
     resampling: Literal["area"] = Field("area", description="how a picture was shrunk in training and evaluation")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low must be below high")
+        return self
 
 
 class Thresholds(_Part):
@@ -39,6 +65,12 @@ class Thresholds(_Part):
 
     enter: float = Field(ge=0, le=1, description="a label is named when its probability reaches this")
     leave: float = Field(ge=0, le=1, description="a label is no longer named when its probability falls below this")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.leave > self.enter:
+            raise ValueError("leave must not be above enter: a label would be dropped as soon as it is named")
+        return self
 
 
 class Accuracy(_Part):
@@ -117,14 +149,32 @@ class Card(_Part):
     )
     input: InputFacts
     output: Literal["logits", "probabilities"]
-    labels: list[str] = Field(min_length=2)
-    temperature: float = Field(gt=0, description="logits are divided by this before softmax; fitted on validation")
+    labels: list[Label] = Field(min_length=2)
+    temperature: float = Field(
+        ge=TEMPERATURES[0],
+        le=TEMPERATURES[1],
+        description="logits are divided by this before softmax; fitted on validation",
+    )
     thresholds: Thresholds
     accuracy: Accuracy
     calibration_error: CalibrationError | None = None
     latency: list[Latency] = []
     training: Training
     golden: Golden
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("two labels are the same")
+        if self.weights and self.weights.name == self.file.name:
+            raise ValueError("weights and model are the same file")
+        for output in (self.golden.output, self.golden.output_plain):
+            if output is not None and len(output) != len(self.labels):
+                raise ValueError(
+                    f"it holds {counted(len(output), 'golden output')}, "
+                    f"but the model has {counted(len(self.labels), 'label')}"
+                )
+        return self
 
 
 def json_schema() -> str:

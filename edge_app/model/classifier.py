@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_app.errors import ModelRefused
 from edge_app.metering import Lap, no_lap
 from edge_app.model.runtime import count_delegated, import_runtime, load_interpreter, version_of
-from edge_app.model.store import Model, read
+from edge_app.model.store import Model, is_shipped, read
 from edge_app.model.tensors import DTYPES, input_range, input_shape, input_table
 from edge_app.model.trial import try_in_child
 from edge_app.records import Pixels, Scores
@@ -30,7 +30,7 @@ class Classifier:
     """One model, loaded and ready.
 
     Args:
-        model: from `store.read`; a model without a card is first tried in a child process.
+        model: from `store.read`; a model that is not shipped is first tried in a child process.
         options: how to run it; their model and labels are ignored in favour of `model`.
         stop: set it to abandon the trial.
 
@@ -49,7 +49,8 @@ class Classifier:
     """
 
     def __init__(self, model: Model, options: ModelOptions = USUAL, stop: threading.Event | None = None) -> None:
-        if model.card is None:
+        # Whatever card lies beside it: a card is no proof of origin. Only the files in our own package are trusted.
+        if not is_shipped(model):
             try_in_child(model, options, stop or threading.Event())
         self.name, self.path, self.card = model.name, model.path, model.card
         package, module = import_runtime(options.runtime)

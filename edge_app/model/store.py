@@ -1,7 +1,7 @@
 """Finds, reads and checks model files and their cards before anything runs them.
 
 A model file is untrusted input: a damaged file can crash the process that loads it. So a file is read once, its size
-is limited, its SHA-256 is checked against its card, and a file without a card is first tried in a child process.
+is limited, its SHA-256 is checked against its card, and a file that is not shipped is first tried in a child process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
+from edge_app.system import files
 from edge_app.system.masking import masked
 from edge_app.system.shipped import folder as folder_of_package
 from edge_app.system.wording import counted
@@ -22,6 +23,7 @@ from edge_app.system.wording import counted
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 2**20
+MAX_WEIGHTS_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ def shipped_folder() -> Path:
 def shipped() -> list[str]:
     """Return the names of the models installed with the package."""
     return sorted(path.stem for path in shipped_folder().glob("*.tflite"))
+
+
+def is_shipped(model: Model) -> bool:
+    """Return whether a model is one of the package's own files, unchanged."""
+    return model.card is not None and model.path.parent == shipped_folder() and model.path.stem in shipped()
 
 
 def find(name_or_path: str) -> Path:
@@ -100,6 +107,10 @@ def read(name_or_path: str, labels_file: Path | None = None) -> Model:
             raise ModelRefused(
                 f"{path} is not the file its card describes (SHA-256 differs): damaged or swapped", _COPY_AGAIN
             )
+        if card.file.bytes != len(content):
+            raise ModelRefused(
+                f"{path} has {counted(len(content), 'byte')}, its card says {card.file.bytes}", _COPY_AGAIN
+            )
         name, labels = card.name, tuple(card.labels)
     return Model(name, path, content, sha256, read_labels(labels_file) if labels_file else labels, card)
 
@@ -118,7 +129,7 @@ def check_weights(path: Path, card: Card) -> bool:
         return False
     path = path.with_name(card.weights.name)
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(files.read_small(path, MAX_WEIGHTS_BYTES)).hexdigest()
     except FileNotFoundError:
         return False  # Only training needs them; a device may lack them.
     except OSError as error:
@@ -134,15 +145,11 @@ def check_weights(path: Path, card: Card) -> bool:
 
 def _read_capped(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            # One byte too many shows that the file is too large, even one that is still growing.
-            content = file.read(MAX_BYTES + 1)
+        content = files.read_small(path, MAX_BYTES)
     except OSError as error:
         raise ModelRefused(
             f"cannot read model {path}: {error.strerror}", "let this user read it, or name another"
         ) from error
-    if len(content) > MAX_BYTES:
-        raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MiB", "choose a smaller model")
     # Bytes 4 to 7 hold the FlatBuffers file identifier of the TFLite schema.
     if content[4:8] != b"TFL3":
         kind = "is empty" if not content else f"starts with {content[:8]!r}"
@@ -152,7 +159,7 @@ def _read_capped(path: Path) -> bytes:
 
 def _read_card(path: Path) -> Card | None:
     try:
-        text = path.read_text("utf-8")
+        text = files.read_small(path).decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -179,7 +186,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         # utf-8-sig: a byte order mark would become part of the first label. Blank lines between labels stay, because
         # without them all later labels would move to another output.
-        labels = tuple(line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines())
+        labels = tuple(line.strip() for line in files.read_small(path).decode("utf-8-sig").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelRefused(
             masked(f"cannot read labels {path}: {one_line(error)}"), "name a text file in UTF-8, one label a line"

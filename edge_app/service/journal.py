@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from edge_app.system.wording import printable
+
 REPEAT_S = 60.0
 # syslog(3) priorities, which journald reads from the start of a line: sd-daemon(3).
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -21,13 +23,13 @@ def set_up(is_verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     logging.basicConfig(handlers=[handler], level=logging.INFO if is_verbose else logging.WARNING)
     if is_journal(sys.stderr):
-        handler.setFormatter(ForJournal("%(message)s"))
+        handler.setFormatter(ForJournal())
         handler.addFilter(Once())
     elif sys.stderr is not None and sys.stderr.isatty():
         # The status line may be on the terminal's current line: erase it first.
-        handler.setFormatter(logging.Formatter("\r\x1b[Kedge-app: %(message)s"))
+        handler.setFormatter(OneLine("\r\x1b[Kedge-app: "))
     else:
-        handler.setFormatter(logging.Formatter("edge-app: %(message)s"))
+        handler.setFormatter(OneLine("edge-app: "))
 
 
 def is_journal(stream: IO[str] | None, environment: Mapping[str, str] = os.environ) -> bool:
@@ -42,13 +44,33 @@ def is_journal(stream: IO[str] | None, environment: Mapping[str, str] = os.envir
     return environment["JOURNAL_STREAM"] == f"{status.st_dev}:{status.st_ino}"
 
 
-class ForJournal(logging.Formatter):
+class OneLine(logging.Formatter):
+    """Keeps a message on one line, without characters that steer a terminal; only a traceback has more lines.
+
+    Args:
+        head: begins the message.
+    """
+
+    def __init__(self, head: str = "") -> None:
+        super().__init__()
+        self._head = head
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's line, and the lines of its traceback."""
+        # A message quotes servers, drivers and files: a line break in it must not begin a line of its own, which
+        # might begin with a priority.
+        message = printable(record.getMessage())
+        trace = self.formatException(record.exc_info).splitlines() if record.exc_info else []
+        return "\n".join([f"{self._head}{message}", *map(printable, trace)])
+
+
+class ForJournal(OneLine):
     """Starts each line with its priority, which journald removes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record's lines, each with its priority."""
         priority = _PRIORITIES.get(record.levelno, 5)
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
 
 
 class Once(logging.Filter):

@@ -12,11 +12,16 @@ from pydantic import ValidationError
 
 from edge_app.errors import ConfigError, closest, one_line
 from edge_app.settings.sections import SECTION_OF, SECTIONS
+from edge_app.system import files
 from edge_app.system.masking import masked, masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables with this prefix that are not settings: the settings file, the data set, how a child reports errors.
 RESERVED = ("EDGE_APP_CONFIG", "EDGE_APP_CIFAR10", "EDGE_APP_ERRORS")
+
+MOST_DEEP = 8  # a list of numbers in a section is four deep
+LONGEST_SHOWN = 200  # characters of a wrong value in a message
+_TOO_DEEP = "a settings file has sections, keys and values, and at most a list of values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
     import tomllib  # Most runs have no file, and start faster without it.
 
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(files.read_small(path).decode("utf-8"))
     except OSError as error:
         problems.append(
             ConfigError(
@@ -105,8 +110,14 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
             )
         )
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # tomllib's own, a wrong encoding, or a number of too many digits
         problems.append(ConfigError(f"{path}: not TOML: {one_line(error)}", "see toml.io for its rules"))
+        return {}
+    except RecursionError:
+        problems.append(ConfigError(f"{path}: nested too deeply", _TOO_DEEP))
+        return {}
+    if _depth(tables) > MOST_DEEP:
+        problems.append(ConfigError(f"{path}: nested too deeply", _TOO_DEEP))
         return {}
     found: dict[str, _Raw] = {}
     for table, content in tables.items():
@@ -119,6 +130,20 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
             else:
                 problems.append(_unknown_key(path, table, key))
     return found
+
+
+def _depth(value: object) -> int:
+    """Return how deeply lists and tables are nested; without recursion, of which Python has a limit."""
+    depth, level = 0, [value]
+    while level:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return depth
 
 
 def _unknown_table(path: Path, name: str) -> ConfigError:
@@ -184,4 +209,5 @@ def _refused(place: str, detail: Mapping[str, Any]) -> ConfigError:
 def explain(detail: Mapping[str, Any]) -> tuple[str, str]:
     """Return one of pydantic's errors as two texts: the wrong value, masked, and what is allowed."""
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{masked_value(detail['input'])!r} is wrong", message
+    shown = repr(masked_value(detail["input"]))
+    return f"{shown if len(shown) <= LONGEST_SHOWN else f'{shown[:LONGEST_SHOWN]}...'} is wrong", message

@@ -8,6 +8,7 @@ import sys
 from edge_app.metering import LatencyMeter
 from edge_app.records import Picture, Result
 from edge_app.sinks._contract import Destination, Sink
+from edge_app.system.wording import printable
 
 REFRESH_S = 0.1
 
@@ -42,8 +43,7 @@ class Console:
             median, slow = self._latencies.percentiles(50, 99)
             line = status_line(result, median, slow)[:width]
             # Labels and reasons come from model files and servers: they must not send control codes to the terminal.
-            shown = "".join(char if char.isprintable() else "?" for char in line)
-            sys.stderr.write(f"\r\x1b[K{shown}")
+            sys.stderr.write(f"\r\x1b[K{printable(line)}")
             sys.stderr.flush()
 
     def close(self) -> None:

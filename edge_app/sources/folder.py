@@ -20,6 +20,7 @@ from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Picture
 from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.system.masking import masked
+from edge_app.system.wording import printable
 
 log = logging.getLogger(__name__)
 
@@ -165,9 +166,3 @@ def _shown(path: Path) -> str:
 
 def _reason(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def printable(name: str) -> str:
-    """Return a file name as one line of valid UTF-8: names on disk may contain any byte except NUL and slash."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,4 +1,6 @@
-"""Writes files atomically: after a crash, a full disk or a power cut, a file holds its old content or its new one.
+"""Writes files atomically, and reads small ones whole.
+
+After a crash, a full disk or a power cut, a file holds its old content or its new one.
 
 The new content goes to a temporary file in the same folder, which is synced and renamed; then the folder is synced
 (rename(2), fsync(2): a new name is safe only after its folder has been synced).
@@ -16,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
+SMALL_BYTES = 1 << 20  # a thousand labels take 20 kB, the longest card of a shipped model 6 kB
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -27,6 +30,31 @@ def write(path: Path, content: str | bytes) -> None:
     """
     with replacing(path) as (file,), _blaming(path):
         file.write(content if isinstance(content, bytes) else content.encode())
+
+
+def read_small(path: Path, most_bytes: int = SMALL_BYTES) -> bytes:
+    """Read a whole file of settings, a card, labels and the like.
+
+    Only a regular file is read: a pipe may never end, nor may a device such as /dev/zero. What this process was given
+    as a descriptor, as by `<(...)` in a shell, is read whatever it is; /dev/null is an empty file.
+
+    Raises:
+        OSError: it cannot be read, is something else than a file, or is larger; `strerror` says which.
+    """
+    # A pipe without a writer would block the opening for ever.
+    is_given = own_descriptor(path) is not None
+    descriptor = os.open(path, os.O_RDONLY | (0 if is_given else os.O_NONBLOCK))
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not (stat.S_ISREG(mode) or is_given or str(path) == os.devnull):
+            raise OSError(errno.EINVAL, "a pipe, socket or device, not a file", str(path))
+        # One byte too many shows that the file is too large, even one that is still growing.
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
+    return content
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,21 @@ def test_an_oversized_file_is_refused(tmp_path: Path) -> None:
         (lambda card: card.update(surprise=1), "surprise"),
         (lambda card: card["file"].update(sha256="0"), "file.sha256"),
         (lambda card: card.update(schema_version=2), "schema_version"),
+        (lambda card: card.update(temperature=float("inf")), "temperature"),
+        (lambda card: card.update(temperature=1e308), "temperature"),
+        (lambda card: card.update(temperature=0.0), "temperature"),
+        (lambda card: card["input"].update(low=float("nan")), "input.low"),
+        (lambda card: card["input"].update(low=1.0, high=-1.0), "input"),
+        (lambda card: card["input"].update(height_px=10**9), "input.height_px"),
+        (lambda card: card["thresholds"].update(enter=0.2, leave=0.9), "thresholds"),
+        (lambda card: card["labels"].__setitem__(1, card["labels"][0]), "the file"),
+        (lambda card: card["labels"].__setitem__(1, " "), "labels.1"),
+        (lambda card: card["labels"].__setitem__(1, "cat\x1b[2J"), "labels.1"),
+        (lambda card: card["weights"].update(name="../x"), "weights.name"),
+        (lambda card: card["weights"].update(name=""), "weights.name"),
+        (lambda card: card["file"].update(name="/etc/passwd"), "file.name"),
+        (lambda card: card["golden"].update(output=[1, 2, 3]), "the file"),
+        (lambda card: card["accuracy"].update(test_int8=float("inf")), "accuracy.test_int8"),
     ],
 )
 def test_a_wrong_card_is_refused(copied: Path, change, place: str) -> None:  # type: ignore[no-untyped-def]
@@ -126,3 +142,34 @@ def test_labels_are_read_line_by_line(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(ModelRefused, match="holds no labels"):
         store.read_labels(path)
+
+
+def test_a_card_of_another_size_is_refused(copied: Path) -> None:
+    """The size in the card is a promise too."""
+    path = copied.with_suffix(".json")
+    path.write_text(path.read_text().replace('"bytes": ', '"bytes": 1', 1))
+    with pytest.raises(ModelRefused, match="its card says 1"):
+        store.read(str(copied))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".txt", ".tflite"])
+def test_what_is_no_file_is_refused_at_once(suffix: str, copied: Path) -> None:
+    """A pipe that nobody writes to, or an endless device, in the place of card, labels or model: no waiting."""
+    labels = copied.with_suffix(".txt")
+    labels.write_text("a\n")
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir):
+        path = copied.with_suffix(suffix)
+        kept = path.rename(path.with_suffix(".kept"))
+        make(path)
+        with pytest.raises(ModelRefused, match=r"pipe, socket or device|[Ii]s a directory|is not a file"):
+            store.read(str(copied), labels)
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        kept.rename(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '{"a":' * 5000, '{"labels": ' + "9" * 100_000 + "}"])
+def test_a_card_made_to_cost_is_refused(text: str, copied: Path) -> None:
+    """Nested a thousand deep, or with a number of a hundred thousand digits: one error."""
+    copied.with_suffix(".json").write_text(text)
+    with pytest.raises(ModelRefused, match="model card"):
+        store.read(str(copied))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from edge_app.service.journal import REPEAT_S, ForJournal, Once, is_journal
@@ -17,9 +18,20 @@ def record(text: str, *arguments: object, level: int = logging.WARNING) -> loggi
 
 
 def test_every_line_has_its_priority() -> None:
-    """journald reads the level from the beginning of each line, sd-daemon(3)."""
-    formatter = ForJournal("%(message)s")
-    assert formatter.format(record("one\ntwo")) == "<4>one\n<4>two"
+    """journald reads the level from the beginning of each line, sd-daemon(3); a message cannot begin one of its own."""
+    formatter = ForJournal()
+    assert (
+        formatter.format(record("one\n<0>two \x1b[2J"))
+        == "<4>one\N{REPLACEMENT CHARACTER}<0>two \N{REPLACEMENT CHARACTER}[2J"
+    )
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError:
+        traced = record("a bug")
+        traced.exc_info = sys.exc_info()
+    lines = formatter.format(traced).split("\n")
+    assert lines[0] == "<4>a bug" and lines[-2:] == ["<4>ValueError: first", "<4>second"]
+    assert all(line.startswith("<4>") for line in lines)
     assert formatter.format(record("bad", level=logging.ERROR)) == "<3>bad"
     assert formatter.format(record("fine", level=logging.INFO)) == "<6>fine"
 

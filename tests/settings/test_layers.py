@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,28 @@ def test_a_service_begins_from_its_own_defaults(variables: dict[str, str], log: 
     assert set(found) == set(sections.SECTION_OF)
     usual = layers.load(path, variables)
     assert (usual["preview"].value, usual["log"].value) == ("window", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[camera]\nsource = " + "[" * 5000,
+        "[camera]\nsource = " + "[" * 60 + "]" * 60,
+        "[camera]\nrate = " + "9" * 10_000,
+        "[camera]\nsource = [" + "'a', " * 10_000 + "]",
+    ],
+    ids=["endless nesting", "deep nesting", "digits", "list"],
+)
+def test_a_file_made_to_cost_is_one_short_line(text: str, tmp_path: Path) -> None:
+    """Whatever it holds, the error is one line that a terminal can show."""
+    (said,) = problems(text, tmp_path)
+    assert len(said) < 1000
+
+
+def test_settings_are_read_from_a_file_only(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, and an endless device, are refused at once."""
+    path = tmp_path / "settings.toml"
+    os.mkfifo(path)
+    for named in (path, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="cannot be read: a pipe, socket or device, not a file"):
+            layers.load(named, {})

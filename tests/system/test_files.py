@@ -286,3 +286,27 @@ def test_only_one_module_writes_files() -> None:
         if any(word in path.read_text("utf-8") for word in words)
     }
     assert found == {"edge_app/system/files.py", "edge_app/sinks/log/_syncer.py"}
+
+
+def test_only_small_files_are_read(tmp_path: Path) -> None:
+    """Whole up to the limit; larger ones, folders, pipes, sockets and devices are errors that say what they are."""
+    path = tmp_path / "small"
+    path.write_bytes(b"x" * 100)
+    assert files.read_small(path, 100) == b"x" * 100
+    with pytest.raises(OSError, match="larger than 0 MiB"):
+        files.read_small(path, 99)
+    with pytest.raises(IsADirectoryError):
+        files.read_small(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="a pipe, socket or device, not a file"):
+            files.read_small(tmp_path / name)
+
+
+def test_a_descriptor_of_this_process_is_read_whatever_it_is() -> None:
+    """As by `--labels <(cut -f2 table)` in a shell."""
+    reader, writer = os.pipe()
+    os.write(writer, b"cat\ndog\n")
+    os.close(writer)
+    assert files.read_small(Path(f"/dev/fd/{reader}")) == b"cat\ndog\n"
+    os.close(reader)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_app.system.wording import counted
+from edge_app.system.wording import counted, printable
 from tests.conftest import ROOT
 
 NOUNS = (
@@ -96,3 +96,9 @@ def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text('f"a JPEG of {len(data)} bytes"\nlog.info("%d frames", frames)\nf"{size:,} bytes"\nf"{x} is"\n')
     assert len(hand_made_plurals(path)) == 2
+
+
+def test_printable_text_is_one_harmless_line() -> None:
+    """Letters of any script stay; control characters, line breaks and half characters do not."""
+    assert printable("Küche 猫") == "Küche 猫"
+    assert printable("a\x1b[2J\nb\udcff\u202ec") == "a�[2J�b��c"

@@ -21,6 +21,7 @@ from edge_app.sinks.log._file import LogFile
 from edge_app.sinks.log._ledger import Ledger
 from edge_app.sinks.log._syncer import Syncer
 from edge_app.sinks.log.fields import to_json
+from edge_app.system import terminal
 from edge_app.system.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -249,5 +250,6 @@ class Log:
 def encode(result: Result, **more: Any) -> bytes:
     """Return a result, with more fields, as one line."""
     text = json.dumps(to_json(result) | more, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A file name that is not UTF-8 holds lone surrogates; backslashreplace turns them into JSON escapes.
-    return text.encode(errors="backslashreplace") + b"\n"
+    # JSON requires escapes for C0 only. A file name that is not UTF-8 holds lone surrogates; backslashreplace turns
+    # them into JSON escapes.
+    return terminal.escaped(text).encode(errors="backslashreplace") + b"\n"
