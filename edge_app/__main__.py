@@ -13,7 +13,9 @@ def main() -> None:
     stop = process.stop_on_signals()  # Before the slow imports, so that Ctrl-C during them ends cleanly too.
     process.put_off_collection()
     from edge_app import cli
+    from edge_app.service import journal
 
+    journal.report_every_crash()
     process.leave(cli.main(sys.argv[1:], stop))
 
 

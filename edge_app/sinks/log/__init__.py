@@ -47,7 +47,8 @@ class Log:
 
     def __init__(self, destination: Destination) -> None:
         self._output, self._stop = destination.output, destination.stop
-        self._path = None if destination.argument in ("-", "") else Path(destination.argument)
+        file = destination.argument.reveal()
+        self._path = None if file in ("-", "") else Path(file)
         self.name = f"log {self._path or 'on stdout'}"
         self._chosen = Chooser(self._output.log_when, self._output.log_period)
         stages = None if self._output.log_when == "every" else destination.stages

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_app.system.masking import masked, masked_value
+from edge_app.secret import masked, masked_value
 
 HEADS = ["", "rtsp://", "HTTP://", "rtsp:/", "gopher://", "video:rtsp://", "webcam:"]
 
