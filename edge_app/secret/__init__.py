@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, SupportsIndex
 
-from edge_app.secret._known import PLACEHOLDER, know, masked, masked_value, remember, scrub_error, scrubbed
+from edge_app.secret._known import know, masked, masked_value, remember, scrub_error, scrubbed
 
-__all__ = ["PLACEHOLDER", "Secret", "know", "masked", "masked_value", "remember", "scrub_error", "scrubbed"]
+__all__ = ["Secret", "know", "masked", "masked_value", "remember", "scrub_error", "scrubbed"]
 
 
 class Secret:

@@ -20,10 +20,8 @@ _SAFE_ANYWHERE = 5  # From this length on, a secret is also taken out of the mid
 _PLAIN = re.compile(r"(?!//)(?:[\w.,-]+/?)*")
 _SEPARATORS = re.compile(r"[@:/?#&;,\s]+")
 _ANY = "surrogatepass"  # Words of a command line may hold bytes that are no text.
+_PERHAPS_A_NAME = re.compile(r"[A-Za-z]{1,11}")
 _WORD = re.compile(r"[a-z]{1,7}")  # A part of a secret that may be any word.
-
-# `{credential:NAME}` and `{file:/PATH}` stand for a secret kept elsewhere: they name its place and are shown.
-PLACEHOLDER = re.compile(r"\{(credential|file):([^{}]*)\}")
 
 _patterns: dict[str, re.Pattern[str]] = {}
 
@@ -116,8 +114,8 @@ def _parts(text: str, found: Findings) -> Iterator[str]:
     """Yield each secret, and its parts between separators: a library that misreads an address quotes only a part."""
     for span in found.spans:
         secret = text[span.begin : span.end].lstrip("&;?#/_,")
-        if not span.is_certain and not any(char.isdigit() for char in secret):
-            continue  # perhaps just a word, which messages need
+        if not span.is_certain and _PERHAPS_A_NAME.fullmatch(secret):
+            continue  # which messages need
         yield secret
         yield from (part for part in _SEPARATORS.split(secret) if not _WORD.fullmatch(part))
 

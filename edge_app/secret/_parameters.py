@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Separates parameters; an underscore does so only in the path of some cameras: /user=admin_password=..._channel=1
-_SEPARATOR = re.compile(r"[/?#&;,\\]|_(?=[A-Za-z]+(?:=|%3D))|%(?:25)*26")
+_SEPARATOR = re.compile(r"[/?#&;,\\]|%(?:25)*26")
+# In the path, some cameras use an underscore too: /user=admin_password=..._channel=1
+_IN_PATH = re.compile(rf"{_SEPARATOR.pattern}|_(?=[A-Za-z]+(?:=|%3D))")
+_COLON = re.compile(":|%(?:25)*3A", re.IGNORECASE)
 _EQUALS = re.compile("=|%(?:25)*3D", re.IGNORECASE)
 # Parts of the names of passwords and tokens; then whole names.
 _SECRET = re.compile(
@@ -18,7 +20,7 @@ _SECRET = re.compile(
 )
 _USERS = frozenset(("user", "usr", "username", "u", "loginuse"))
 _USER = re.compile(r"[A-Za-z][\w.@-]{0,11}")
-# Parameters of real cameras that say nothing of their owner. All others are hidden if longer than `_SHORT`.
+# Parameters of real cameras that say nothing of their owner. All others are hidden unless `_SHORT`.
 _HARMLESS = frozenset(
     [
         "action",
@@ -77,7 +79,7 @@ _HARMLESS = frozenset(
     ]
 )
 _HARMLESS_VALUE = re.compile(r"[\w.-]{0,16}")
-_SHORT = 3
+_SHORT = re.compile(r"\d{0,3}|\w")  # A value that is no secret, whatever its name.
 _MIXED = re.compile(
     r"(?=[A-Za-z0-9]*\d)(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{14,}|[0-9a-f]{8}-[0-9a-f]{4}-|eyJ[\w-]{6,}", re.IGNORECASE
 )
@@ -128,27 +130,28 @@ class _Token:
     is_segment: bool
 
 
-def find(text: str, begin: int, is_strict: bool) -> Iterator[Span]:
-    """Yield the secrets in path and parameters.
+def find(text: str, begin: int, is_strict: bool, words: bool = True) -> Iterator[Span]:
+    """Yield the secrets in path and parameters: what is named like one, and its parts if it contains separators.
 
     Args:
         text: the whole text.
         begin: where to start; the host lies before it.
-        is_strict: the text is an address: hide whatever is not known to be harmless. Otherwise it is a path or a name:
-            hide only what is named like a secret, and what stands behind a question mark.
+        is_strict: the text is an address: whatever is not known to be harmless is secret. In others, such as a path,
+            that holds behind a question mark only.
+        words: look at words without a value too.
     """
     hiding = False  # A secret may contain separators: it ends only before a parameter that is known.
     for token in _tokens(text, begin):
         strict = is_strict or not token.is_segment
         value = "" if token.value is None else text[token.value : token.end]
         if token.value is None:
-            is_hidden = hiding or (strict and _is_secret_word(token))
+            is_hidden = hiding or (strict and words and _is_secret_word(token))
         elif _SECRET.search(token.name) and token.name not in _HARMLESS:
             is_hidden = True
-        elif _is_harmless(token.name, value):
+        elif _is_harmless(token.name, value) and not (hiding and len(token.name) == 1 and not value.isdecimal()):
             is_hidden = False
         else:
-            is_hidden = hiding or (strict and len(value) > _SHORT)
+            is_hidden = hiding or (strict and not _SHORT.fullmatch(value))
         if is_hidden and token.end > token.begin:
             yield _span(token, text, hiding)
         hiding = is_hidden
@@ -158,16 +161,16 @@ def _span(token: _Token, text: str, hiding: bool) -> Span:
     if hiding and not (token.value is not None and _SECRET.search(token.name)):
         return Span(token.begin - 1, token.end)  # with the separator, which belongs to the secret
     if token.value is None:
-        colon = text.find(":", token.begin, token.end)
-        return Span(colon + 1 if colon >= 0 else token.begin, token.end)
+        colon = _COLON.search(text, token.begin, token.end)
+        return Span(colon.end() if colon else token.begin, token.end)
     is_certain = bool(_SECRET.search(token.name)) or is_random(text[token.value : token.end])
     return Span(token.value, token.end, is_certain)
 
 
 def _is_secret_word(token: _Token) -> bool:
     if token.is_segment:
-        return ":" in token.name or is_random(token.name)
-    return len(token.name) > _SHORT and token.name.lower() not in _HARMLESS
+        return bool(_COLON.search(token.name)) or is_random(token.name)
+    return not _SHORT.fullmatch(token.name) and token.name.lower() not in _HARMLESS
 
 
 def _is_harmless(name: str, value: str) -> bool:
@@ -179,7 +182,7 @@ def _is_harmless(name: str, value: str) -> bool:
 def _tokens(text: str, begin: int) -> Iterator[_Token]:
     is_segment = True
     while begin <= len(text):
-        separator = _SEPARATOR.search(text, begin)
+        separator = (_IN_PATH if is_segment else _SEPARATOR).search(text, begin)
         end = separator.start() if separator else len(text)
         equals = _EQUALS.search(text, begin, end)
         name = text[begin : equals.start() if equals else end]

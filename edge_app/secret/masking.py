@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edge_app.secret import _parameters
-from edge_app.secret._known import PLACEHOLDER
 from edge_app.secret._parameters import Span
 
-__all__ = ["HIDDEN", "Findings", "Login", "Span", "find", "hide"]
+__all__ = ["HIDDEN", "PLACEHOLDER", "Findings", "Login", "Span", "find", "hide"]
 
 HIDDEN = "***"
+# `{credential:NAME}` and `{file:/PATH}` stand for a secret kept elsewhere: they name its place and are shown.
+PLACEHOLDER = re.compile(r"\{(credential|file):([^{}]*)\}")
 # What stands in a placeholder's place while the rules below look for secrets: no rule gives it a meaning.
 _FILLER = "\ue000"
 
@@ -25,16 +26,21 @@ _FILLER = "\ue000"
 NAMES = ("auto", "console", "folder", "log", "picamera", "stream", "synthetic", "video", "webcam", "window")
 _NAMES = re.compile(rf"(?:(?:{'|'.join(NAMES)}):(?!//))*", re.IGNORECASE)
 # A scheme has two letters at least, because C:/ is a drive; its slashes are often one too few or too many.
-_HEAD = re.compile(r"[a-z][a-z0-9+.-]+(?::|%(?:25)*3A)(?:/|%(?:25)*2F)+|//+", re.IGNORECASE)
+_ANY_COLON, _ANY_SLASH = "(?::|%(?:25)*3A)", "(?:/|%(?:25)*2F)"
+_HEAD = re.compile(
+    rf"(?<![a-z0-9%])[a-z][a-z0-9+.-]+{_ANY_COLON}{_ANY_SLASH}{{2,}}|//+"
+    rf"|(?<![a-z0-9%])(?:r(?:tsp|tmp|tp)|https?|srt|mms|mqtt|onvif)[a-z+]*{_ANY_COLON}{_ANY_SLASH}+"
+    rf"|^[a-z][a-z0-9+.-]+{_ANY_COLON}{_ANY_SLASH}",
+    re.IGNORECASE,
+)
 _DRIVE = re.compile(r"[a-z]:[\\/]", re.IGNORECASE)
-_COLON = re.compile(":|%(?:25)*3A", re.IGNORECASE)
-_AT = re.compile("@|%(?:25)*40", re.IGNORECASE)
+_COLON = re.compile(_ANY_COLON, re.IGNORECASE)
+_ENCODED_AT = re.compile("%(?:25)*40")
 _END_OF_SEGMENT = re.compile(r"[/\\]")
 _END_OF_AUTHORITY = re.compile(r"[/?#\\]")
 # What comes after the @ of a login even where no scheme and no colon show that this is an address.
-_HOST = re.compile(
-    r"(?:@|%(?:25)*40)(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.%]+\]|localhost|[\w.-]+:\d+)(?=[/:?#]|$)", re.IGNORECASE
-)
+_HOST = re.compile(r"@(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.%]+\]|localhost)(?=[/:?#]|$)", re.IGNORECASE)
+_NAMED_HOST = re.compile(r"@[\w.-]+:\d+(?=[/?#]|$)")  # only before the first slash: a path may contain "@10:00"
 # A colon after the host without a port after it: the user forgot the @ after a password.
 _PORT = r"(?:\d{0,4}|[1-5]\d{4}|6[0-5]\d{3})(?:[/?#]|$)"
 _MALFORMED_PORT = re.compile(rf"(?:\[[^\]]*\]|[^:/?#@\[]*):(?!{_PORT})")
@@ -87,7 +93,11 @@ def find(text: str) -> Findings:
     login = _login(filled, begin, is_address)
     spans = [*_of_login(filled, login), *_of_ports(filled, login), *_of_headers(filled)]
     end = _end_of_authority(filled, begin, login) if is_address or login else begin
-    spans += _parameters.find(filled, end, is_strict=is_address or login is not None)
+    spans += _parameters.find(filled, end, is_address or login is not None)
+    if "@" in filled[begin:end]:
+        # The last @ may belong to a parameter: then the host has ended before.
+        first = _end_of_segment(_END_OF_AUTHORITY, filled, begin)
+        spans += _parameters.find(filled, first, is_strict=True, words=False)
     kept = sorted(span for span in spans if filled[span.begin : span.end].strip(_FILLER))
     found = Login(text[login.begin : login.colon], text[login.password : login.at]) if login else None
     return Findings(tuple(kept), found)
@@ -113,26 +123,33 @@ def _begin(text: str) -> tuple[int, bool]:
         return begin, False
     # Not if a login has begun before: "//" may stand in a password.
     before = text[begin : head.start()]
-    return (begin if _COLON.search(before) or _AT.search(before) else head.end()), True
+    return (begin if _COLON.search(before) or "@" in before or _ENCODED_AT.search(before) else head.end()), True
 
 
 def _login(text: str, begin: int, is_address: bool) -> _Place | None:
-    ats = list(_AT.finditer(text, begin))
-    if not ats:
-        return None
-    last = ats[-1]
+    at = text.rfind("@", begin)
     limit = len(text) if is_address else _end_of_first_segment(text, begin)
-    colon = _COLON.search(text, begin, min(limit, last.start()))
+    colon = _COLON.search(text, begin, max(min(limit, at), begin))
     if colon:
-        return _Place(begin, colon.start(), colon.end(), last.start(), last.end())
+        return _Place(begin, colon.start(), colon.end(), at, at + 1)
     # Without a colon, only an @ in the authority, or one before what must be a host, ends a login.
     end = _end_of_segment(_END_OF_AUTHORITY, text, begin)
-    early = [at for at in ats if at.start() < end] if is_address else []
-    before_host = _HOST.search(text, begin)
-    if not early and not before_host:
+    early = text.rfind("@", begin, end) if is_address else -1
+    before_host = _HOST.search(text, begin) or _NAMED_HOST.search(text, begin, max(limit, begin))
+    if early >= 0 or before_host:
+        at = early if early >= 0 else before_host.start() if before_host else -1
+        return _Place(begin, at, at, at, at + 1)
+    return _encoded_login(text, begin, min(end, limit))
+
+
+def _encoded_login(text: str, begin: int, end: int) -> _Place | None:
+    """Return the place of a login that ends in an encoded @: which may belong to the password, so all else does too."""
+    at = _ENCODED_AT.search(text, begin, end)
+    if not at:
         return None
-    at = early[-1] if early else next(at for at in ats if before_host and at.start() == before_host.start())
-    return _Place(begin, at.start(), at.start(), at.start(), at.end())
+    colon = _COLON.search(text, begin, at.start())
+    start, after = (colon.start(), colon.end()) if colon else (begin, begin)
+    return _Place(begin, start, after, len(text), len(text))
 
 
 def _end_of_first_segment(text: str, begin: int) -> int:
@@ -159,7 +176,7 @@ def _of_login(text: str, place: _Place | None) -> Iterator[Span]:
     # A user without a password, or one that looks random, is a token; one that repeats the password gives it away.
     is_shown = password and len(user) <= _LONGEST_USER and not _parameters.is_random(user)
     if not is_shown or (user and user.lower() == password.lower()):
-        yield Span(place.begin, place.colon)
+        yield Span(place.begin, place.colon, is_certain=bool(password))
     yield Span(place.password, place.at)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edge_app.errors import ConfigError
-from edge_app.secret import PLACEHOLDER, Secret, remember
+from edge_app.secret import Secret, remember
 
 MAX_BYTES = 4096  # Longer than any password or address; systemd allows a megabyte.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -22,6 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 def credential_names(text: str) -> tuple[str, ...]:
     """Return the names of systemd's credentials that a text refers to, each once, in order."""
+    from edge_app.secret.masking import PLACEHOLDER
+
     names = (found.group(2) for found in PLACEHOLDER.finditer(text) if found.group(1) == "credential")
     return tuple(dict.fromkeys(names))
 
@@ -37,8 +39,9 @@ def filled(text: Secret, environment: Mapping[str, str] = os.environ) -> Secret:
         ConfigError: a file is missing, unreadable, empty, too large, or no text of one line. It is named, not quoted.
     """
     raw = text.reveal()
-    if not PLACEHOLDER.search(raw):
+    if "{" not in raw:
         return text
+    from edge_app.secret.masking import PLACEHOLDER  # rarely needed: its rules take longer to load than this module
 
     def content(found: re.Match[str]) -> str:
         kind, place = found.groups()
@@ -47,7 +50,7 @@ def filled(text: Secret, environment: Mapping[str, str] = os.environ) -> Secret:
         remember(value)
         return quote(value, safe="") if "://" in raw[: found.start()] else value
 
-    return Secret(PLACEHOLDER.sub(content, raw), shown=str(text))
+    return Secret(PLACEHOLDER.sub(content, raw), shown=str(text)) if PLACEHOLDER.search(raw) else text
 
 
 def _of_credential(name: str, environment: Mapping[str, str]) -> tuple[Path, str]:
