@@ -15,7 +15,9 @@ def main() -> None:
         process.put_off_hangups()
     process.put_off_collection()
     from edge_app import cli
+    from edge_app.service import journal
 
+    journal.report_every_crash()
     process.leave(cli.main(sys.argv[1:], stop))
 
 

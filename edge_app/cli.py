@@ -13,6 +13,7 @@ from typing import TextIO, cast
 
 from edge_app import commands
 from edge_app.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, EdgeAppError, Interrupted, StartError
+from edge_app.secret import know
 from edge_app.service import journal
 from edge_app.settings import command_line
 from edge_app.system import children, process
@@ -41,6 +42,7 @@ def _run(arguments: Sequence[str], stop: threading.Event) -> int:
     try:
         # Before parsing, whose errors are logged too; so nothing has parsed --verbose yet.
         journal.set_up("--verbose" in arguments)
+        know(*arguments, *(value for value in os.environ.values() if "://" in value))  # of a proxy, or pip's index
         asked = command_line.parse(arguments, commands.TABLE)
         if not commands.TABLE[asked.words].has_to_finish:
             process.die_on_signals(stop)

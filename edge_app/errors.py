@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+from edge_app.secret import scrubbed
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 # argparse and shell builtins also use 2 for a wrong command line.
@@ -34,7 +36,7 @@ EXIT_CONFIG = 78  # EX_CONFIG in sysexits.h; the systemd unit does not restart a
 
 
 class EdgeAppError(Exception):
-    """The base of all errors; its text is one line that a user can act on.
+    """The base of all errors; its text is one line that a user can act on, without any known secret.
 
     Args:
         what: what failed, and on which object.
@@ -47,6 +49,7 @@ class EdgeAppError(Exception):
     exit_code = EXIT_FAILED
 
     def __init__(self, what: str, remedy: str = "") -> None:
+        what, remedy = scrubbed(what), scrubbed(remedy)  # Servers and libraries repeat what they were given.
         # One argument: a subclass of OSError would take two as its error number and text.
         between = "\n" if "\n" in what else "; "
         super().__init__(f"{what}{between}{remedy}" if remedy else what)
@@ -64,7 +67,7 @@ class EdgeAppError(Exception):
         what = "\n".join(map(str, errors))
         # Joined here: for a single error the constructor would put the common remedy on that error's line.
         whole = cls(f"{what}\n{remedy}" if remedy else what)
-        whole.what, whole.remedy, whole._parts = what, remedy, tuple(errors)
+        whole.what, whole.remedy, whole._parts = what, scrubbed(remedy), tuple(errors)
         return whole
 
     @property

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_app.data import cifar10
 from edge_app.records import LabelledPictures
+from edge_app.secret import _known
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> Iterator[None]:
+    """Forget the passwords of a test after it: the process keeps them, and would mask them in other tests' texts."""
+    yield
+    _known._patterns.clear()
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
 from edge_app.errors import UsageError
 from edge_app.metering import STAGES, TOTAL
+from edge_app.secret import masked
 from edge_app.system import files
-from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 SCHEMA_VERSION = 2

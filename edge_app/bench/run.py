@@ -31,7 +31,6 @@ from edge_app.settings.flags.bench import Bench
 from edge_app.settings.sections import CameraOptions, ModelOptions
 from edge_app.sources import Request, Source
 from edge_app.system import process
-from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ def _title(settings: Bench) -> str:
     sizes = ", ".join(str(size) for size in _sizes(settings) if size)
     shown = f", results go to {' and '.join(settings.sink)}" if settings.sink else ""
     if settings.source:
-        return f"{masked(settings.source)}{f', {sizes} asked for' if sizes else ''}{shown}"
+        return f"{settings.source}{f', {sizes} asked for' if sizes else ''}{shown}"
     what = f"pictures of {settings.pictures}" if settings.pictures else "drawn scenes"
     return f"{what}, {sizes} {settings.kind}{shown}"
 
@@ -187,11 +186,10 @@ def _yardsticks(model: Model, settings: Bench, reels: Reels) -> dict[str, measur
 
 def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
     """Start `edge-app run` with the same configuration a few times: median time, highest memory."""
-    source = settings.source or f"synthetic:{settings.kind},free"
     options = case.options
     words = [
         *process.python_child("from edge_app.__main__ import main; main()"),
-        *("run", "--config", os.devnull, "--source", source),
+        *("run", "--config", os.devnull),
         *("--model", str(case.model.path), "--runtime", options.runtime, "--delegate", options.delegate),
         # The log on stdout is the first line that `start.measure` waits for.
         *("--threads", str(options.threads), "--frames", str(START_FRAMES), "--preview", "none", "--log", "-"),
@@ -200,6 +198,10 @@ def _start(case: Case, settings: Bench, tell: Callable[[int], object]) -> Start:
     ]
     # The user's own settings, such as a rate, must not affect the measurement.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(layers.PREFIX)}
+    # Not as a flag: every user can read the command line of a process.
+    environment[f"{layers.PREFIX}SOURCE"] = (
+        settings.source.reveal() if settings.source else f"synthetic:{settings.kind},free"
+    )
     found = []
     for _ in range(STARTS):
         found.append(start.measure(words, environment))

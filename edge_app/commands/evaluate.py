@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edge_app.commands import output
 from edge_app.commands._model import load
 from edge_app.errors import EXIT_OK
+from edge_app.secret import masked
 
 if TYPE_CHECKING:
     from edge_app.evaluate.measure import Scored
@@ -46,7 +47,7 @@ def evaluate(settings: Evaluate, stop: threading.Event) -> int:
         found = report.Report(
             model=classifier.name,
             runtime=classifier.runtime,
-            command=shlex.join(["edge-app", *sys.argv[1:]]),
+            command=shlex.join(["edge-app", *map(masked, sys.argv[1:])]),
             data=data,
             labels=classifier.labels,
             temperature=classifier.card.temperature if classifier.card else 1.0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_app.commands._model import accuracies
 from edge_app.errors import EXIT_OK, DependencyMissing
+from edge_app.secret import masked
 
 if TYPE_CHECKING:
     from edge_app.settings.flags.train import Train
@@ -26,7 +27,7 @@ def train(settings: Train, stop: threading.Event) -> int:
             f"training needs {error.name}, which is not installed",
             "pip install 'torch==2.13.0', then pip install 'edge-app[train]'",
         ) from error
-    command = shlex.join(["edge-app", *sys.argv[1:]])
+    command = shlex.join(["edge-app", *map(masked, sys.argv[1:])])
     path = make.make(settings, dataset.find(settings.data), command, stop)
     card = store.read(str(path)).card
     assert card is not None  # noqa: S101  # narrows the type; `make` has just written it

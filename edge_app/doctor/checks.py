@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edge_app import __version__
 from edge_app.errors import ConfigError, EdgeAppError, ModelRefused, one_line
+from edge_app.secret import scrubbed
 from edge_app.settings import layers, sections
 from edge_app.system import board, children
 from edge_app.system.wording import counted
@@ -45,6 +46,10 @@ class Finding:
     state: State
     says: str
     remedy: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take known secrets out: a finding may quote a library."""
+        object.__setattr__(self, "says", scrubbed(self.says))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ def _delegation(classifier: Any, wanted: str) -> Finding:
 def camera(patient: Patient) -> Iterator[Finding]:
     """The source can be opened and delivers a picture."""
     settings = patient.settings
-    loads_picamera2 = settings.source.partition(":")[0] in ("auto", "picamera")
+    loads_picamera2 = str(settings.source).partition(":")[0] in ("auto", "picamera")
     for library in ("opencv", "picamera2") if loads_picamera2 else ("opencv",):
         if library in patient.deadly:
             yield _not_examined("camera", library)

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from edge_app.errors import ModelRefused, closest, one_line
 from edge_app.model.card import Card
+from edge_app.secret import masked
 from edge_app.system import files
-from edge_app.system.masking import masked
 from edge_app.system.shipped import folder as folder_of_package
 from edge_app.system.wording import counted
 

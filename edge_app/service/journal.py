@@ -6,11 +6,16 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from edge_app.secret import scrubbed
 from edge_app.system.wording import printable
+
+log = logging.getLogger("edge_app")
 
 REPEAT_S = 60.0
 # syslog(3) priorities, which journald reads from the start of a line: sd-daemon(3).
@@ -21,6 +26,7 @@ _NUMBERS = re.compile(r"\d+(\.\d+)?")
 def set_up(is_verbose: bool) -> None:
     """Send the package's messages to stderr: warnings and errors, or all messages if `is_verbose`."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(without_secrets)
     logging.basicConfig(handlers=[handler], level=logging.INFO if is_verbose else logging.WARNING)
     if is_journal(sys.stderr):
         handler.setFormatter(ForJournal())
@@ -30,6 +36,28 @@ def set_up(is_verbose: bool) -> None:
         handler.setFormatter(OneLine("\r\x1b[Kedge-app: "))
     else:
         handler.setFormatter(OneLine("edge-app: "))
+
+
+def without_secrets(record: logging.LogRecord) -> bool:
+    """Take the known secrets out of a record, its traceback included: any library may have quoted one. A filter."""
+    record.msg, record.args = scrubbed(record.getMessage()), None
+    if record.exc_info:
+        # The formatter uses this text where it is set.
+        record.exc_text = scrubbed("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+    return True
+
+
+def report_every_crash() -> None:
+    """Log what Python would print itself: an exception that ends a thread or the program, or that nobody can catch."""
+
+    def report(what: str, error: BaseException | None) -> None:
+        log.error("this is a bug in edge-app; please report it with the lines below: %s", what, exc_info=error)
+
+    sys.excepthook = lambda kind, error, trace: report("the program ended", error)
+    threading.excepthook = lambda ended: report(
+        f"the thread {ended.thread and ended.thread.name!r} ended", ended.exc_value
+    )
+    sys.unraisablehook = lambda lost: report(lost.err_msg or "an exception was ignored", lost.exc_value)
 
 
 def is_journal(stream: IO[str] | None, environment: Mapping[str, str] = os.environ) -> bool:
@@ -60,8 +88,8 @@ class OneLine(logging.Formatter):
         # A message quotes servers, drivers and files: a line break in it must not begin a line of its own, which
         # might begin with a priority.
         message = printable(record.getMessage())
-        trace = self.formatException(record.exc_info).splitlines() if record.exc_info else []
-        return "\n".join([f"{self._head}{message}", *map(printable, trace)])
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        return "\n".join([f"{self._head}{message}", *map(printable, trace.splitlines())])
 
 
 class ForJournal(OneLine):

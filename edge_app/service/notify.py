@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge_app.metering import STAGES, TOTAL, Stages
 from edge_app.records import Picture, Result
+from edge_app.secret import scrubbed
 from edge_app.sinks import Guard
 from edge_app.system.wording import counted
 
@@ -101,7 +102,7 @@ class Notifier:
         if not self._address:
             return False
         # Reasons and labels come from drivers, servers and model files: a newline in one would start an assignment.
-        text = "\n".join("".join(c if c.isprintable() else "?" for c in each) for each in assignments)
+        text = scrubbed("\n".join("".join(c if c.isprintable() else "?" for c in each) for each in assignments))
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.setblocking(False)  # classification must not wait for systemd

@@ -29,6 +29,7 @@ from edge_app.model.classifier import Classifier
 from edge_app.model.decision import Decision, rules
 from edge_app.pictures import preprocess
 from edge_app.pipeline import Control, Limits, Recogniser
+from edge_app.secret import Secret
 from edge_app.service.health import Health
 from edge_app.service.notify import Notifier
 from edge_app.service.waiting import PatientSource
@@ -36,8 +37,7 @@ from edge_app.settings.flags.run import Run
 from edge_app.sinks import Destination, Guard
 from edge_app.sinks.log import check as check_log
 from edge_app.sources import Request, Source
-from edge_app.system import process
-from edge_app.system.masking import masked
+from edge_app.system import credentials, process
 from edge_app.system.wording import counted
 
 log = logging.getLogger("edge_app")
@@ -170,7 +170,10 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
     Raises:
         UsageError: no source or sink has that name, or the thresholds contradict each other.
         ModelRefused: the model is damaged, or a service may not run it because it has no card.
+        ConfigError: a secret that the settings refer to cannot be read.
     """
+    for text in (settings.source, *settings.sink):
+        credentials.filled(text)
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
         raise ModelRefused(
             f"{settings.model} has no card to check it against",
@@ -238,7 +241,7 @@ def _source(settings: Run, model: Classifier, guards: Sequence[Guard], stop: thr
 
 def _sinks(settings: Run, stages: Stages, stop: threading.Event) -> Iterator[Guard]:
     destination = Destination(output=settings, stages=stages, stop=stop, keeps_trying=settings.service)
-    wanted = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
+    wanted: list[Secret | str] = ["console", *([f"log:{settings.log}"] if settings.log else []), *settings.sink]
     # Lazy on purpose: `attend` registers each sink for closing before the next one is opened and may be refused.
     for text in wanted:
         yield Guard(sinks.connect(text, destination))
@@ -259,5 +262,5 @@ _STDOUT = "stdout whenever they change (--log FILE keeps all)"
 def _destination(settings: Run) -> str:
     """Return where results go when there is no window: every run shows them somewhere."""
     if settings.log or settings.sink:
-        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(masked, settings.sink)])
+        return " and ".join([*([f"the log {settings.log}"] if settings.log else []), *map(str, settings.sink)])
     return "the status line (--log FILE keeps them)" if sys.stderr.isatty() else _STDOUT

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from edge_app.errors import CameraHung, SourceError
 from edge_app.records import Frame, Outage
+from edge_app.secret import Secret
 from edge_app.sources import Closeable, Source
-from edge_app.system.masking import masked
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,12 @@ class PatientSource(Closeable):
 
     def __init__(
         self,
-        text: str,
+        text: Secret | str,
         connect: Callable[[], Source],
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._text, self._connect, self._stop, self._clock = masked(text), connect, stop, clock
+        self._text, self._connect, self._stop, self._clock = str(Secret.of(text)), connect, stop, clock
         self._source: Source | None = None
         self._attempts: list[_Attempt] = []  # empty, or only the last attempt
         self._begun_s = clock()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 
 from pydantic.fields import FieldInfo
 
+from edge_app.secret import Secret
 from edge_app.settings.flags import Positional
 from edge_app.settings.sections import Record
 from edge_app.settings.values import Shown
@@ -107,4 +108,4 @@ def _kind_of(annotation: Any, marks: Sequence[Any] = (), is_list: bool = False) 
         usual = f"{{{','.join(map(str, parts))}}}"
     else:
         usual = "NAME" if is_list and annotation is str else _METAVARS.get(annotation, "VALUE")
-    return Kind(shown[0] if shown else usual, is_list, annotation in (str, Path))
+    return Kind(shown[0] if shown else usual, is_list, annotation in (str, Path, Secret))

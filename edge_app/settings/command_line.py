@@ -19,10 +19,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_app.errors import UsageError, closest
+from edge_app.secret import masked
 from edge_app.settings import flags, layers
 from edge_app.settings._parser import Parser, WrongLineError, flag, kind
 from edge_app.settings.sections import SECTION_OF, SECTIONS, Record
-from edge_app.system.masking import masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +183,9 @@ def _unknown(unexpected: Sequence[str], parser: argparse.ArgumentParser) -> list
     found = []
     for word in wrong:
         close = closest(word.removeprefix("--"), known)
-        found.append(
-            UsageError(f"there is no flag {_hidden(word)}", f"did you mean --{close}?" if close else "leave it out")
-        )
+        # A value may be glued to a letter, as in -psecret.
+        shown = _hidden(word) if close or word.startswith("--") else word[:2]
+        found.append(UsageError(f"there is no flag {shown}", f"did you mean --{close}?" if close else "leave it out"))
     return found
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_app.errors import ConfigError, closest, one_line
+from edge_app.secret import know, masked, masked_value
 from edge_app.settings.sections import SECTION_OF, SECTIONS
 from edge_app.system import files
-from edge_app.system.masking import masked, masked_value
 
 PREFIX = "EDGE_APP_"
 # Variables with this prefix that are not settings: the settings file, the data set, how a child reports errors.
@@ -49,6 +49,7 @@ def load(
         ConfigError: one line for each error, with what to try.
     """
     path = file or _usual_file(environment)
+    know(str(path or ""), *(text for name, text in environment.items() if name.startswith(PREFIX)))
     problems: list[ConfigError] = []
     settings = {name: Setting(value, "default") for name, value in _defaults()}
     if for_service:
@@ -105,13 +106,12 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
         tables = tomllib.loads(files.read_small(path).decode("utf-8"))
     except OSError as error:
         problems.append(
-            ConfigError(
-                f"{masked(str(path))}: cannot be read: {error.strerror}", "give this user permission to read it"
-            )
+            ConfigError(f"{path}: cannot be read: {error.strerror}", "give this user permission to read it")
         )
         return {}
     except ValueError as error:  # tomllib's own, a wrong encoding, or a number of too many digits
-        problems.append(ConfigError(f"{path}: not TOML: {one_line(error)}", "see toml.io for its rules"))
+        # Some of Python's messages quote a key, which may be an address.
+        problems.append(ConfigError(f"{path}: not TOML: {masked(one_line(error))}", "see toml.io for its rules"))
         return {}
     except RecursionError:
         problems.append(ConfigError(f"{path}: nested too deeply", _TOO_DEEP))
@@ -119,6 +119,7 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
     if _depth(tables) > MOST_DEEP:
         problems.append(ConfigError(f"{path}: nested too deeply", _TOO_DEEP))
         return {}
+    masked_value(tables)  # A password in the wrong place is then kept out of later messages too.
     found: dict[str, _Raw] = {}
     for table, content in tables.items():
         if table not in SECTIONS or not isinstance(content, dict):
@@ -153,7 +154,7 @@ def _unknown_table(path: Path, name: str) -> ConfigError:
         return ConfigError(f"{path}: {name!r} is outside its section", f"write it below [{SECTION_OF[name]}]")
     close = closest(name, SECTIONS)
     remedy = f"did you mean [{close}]?" if close else f"known: {_listed(SECTIONS)}"
-    return ConfigError(f"{path}: unknown section [{name}]", remedy)
+    return ConfigError(f"{path}: unknown section [{masked(name)}]", remedy)
 
 
 def _unknown_key(path: Path, table: str, key: str) -> ConfigError:
@@ -162,7 +163,7 @@ def _unknown_key(path: Path, table: str, key: str) -> ConfigError:
     close = closest(key, SECTIONS[table].model_fields) or closest(key, SECTION_OF)
     known = f"known: {_listed(SECTIONS[table].model_fields)}"
     remedy = f"did you mean [{SECTION_OF[close]}] {close}?" if close else known
-    return ConfigError(f"{path}: unknown key [{table}] {key}", remedy)
+    return ConfigError(f"{path}: unknown key [{table}] {masked(key)}", remedy)
 
 
 def _listed(names: Mapping[str, Any]) -> str:
@@ -181,7 +182,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[ConfigError
         else:
             close = closest(variable, known)
             remedy = f"did you mean {close}?" if close else "unset it"
-            problems.append(ConfigError(f"unknown variable {variable}", remedy))
+            problems.append(ConfigError(f"unknown variable {masked(variable)}", remedy))
     return found
 
 

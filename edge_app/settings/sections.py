@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge_app.records import Crop
+from edge_app.secret import Secret
 from edge_app.settings.choices import DelegateName, Flip, LogWhen, Preview, RuntimeName
-from edge_app.settings.values import CropValue, RangeValue, RotationValue, Shown, SizeValue
+from edge_app.settings.values import AddressValue, CropValue, RangeValue, RotationValue, SinkValue, SizeValue
 
 
 class Record(BaseModel):
@@ -22,14 +22,15 @@ class Record(BaseModel):
         allow_inf_nan=False,
         populate_by_name=True,
         defer_build=True,  # A run uses one record of a dozen.
+        hide_input_in_errors=True,  # A traceback of pydantic's own error would quote a password.
     )
 
 
 class CameraOptions(Record):
     """Where pictures come from."""
 
-    source: str = Field(
-        "auto",
+    source: AddressValue = Field(
+        Secret("auto"),
         description="auto, picamera[:N], webcam[:N|/dev/...], rtsp://... or http://..., a video file, "
         "a folder of pictures, synthetic[:rgb|yuyv|jpeg,free,seed=N]",
     )
@@ -99,9 +100,7 @@ class OutputOptions(Record):
         description="seconds between syncs to disk, the most a power cut loses; 0 leaves it to the system",
     )
     log_keep: int = Field(3, ge=0, le=1000, description="number of rotated logs to keep")
-    sink: list[Annotated[str, Shown("NAME[:ARGUMENT]")]] = Field(
-        [], description="another sink; may be given more than once"
-    )
+    sink: list[SinkValue] = Field([], description="another sink; may be given more than once")
 
 
 class ServiceOptions(Record):

@@ -1,6 +1,6 @@
-"""Parsers of the settings that are more than a word or a number: crop, size, input range.
+"""Parsers of the settings that are more than a word or a number: crop, size, input range, addresses.
 
-Each accepts a flag's text, and the list of numbers that the settings file may hold instead.
+Each accepts a flag's text; those of numbers also the list that the settings file may hold instead.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
 
 from edge_app.records import Box, Crop, InputRange, Size
+from edge_app.secret import Secret
 from edge_app.settings.choices import Rotation
 
 T = TypeVar("T")
@@ -80,6 +81,17 @@ def input_range(value: object) -> InputRange:
     return InputRange(low, high)
 
 
+def address(value: object) -> Secret:
+    """Take a text that may hold a password.
+
+    Raises:
+        ValueError: the value is not a text.
+    """
+    if not isinstance(value, Secret | str):
+        raise ValueError("should be a valid string")
+    return Secret.of(value)
+
+
 def _joined(value: object, separator: str) -> str:
     """Return a value as a flag's text."""
     return separator.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -89,6 +101,9 @@ def _distinct(values: list[T]) -> list[T]:
     return list(dict.fromkeys(values))
 
 
+_Address = Annotated[Secret, PlainValidator(address), PlainSerializer(str)]
+AddressValue = Annotated[_Address, Shown("TEXT")]
+SinkValue = Annotated[_Address, Shown("NAME[:ARGUMENT]")]
 CropValue = Annotated[Crop, PlainValidator(crop), Shown("PART")]
 SizeValue = Annotated[Size, PlainValidator(size), Shown("WIDTHxHEIGHT")]
 RangeValue = Annotated[InputRange, PlainValidator(input_range), Shown("LOW,HIGH")]

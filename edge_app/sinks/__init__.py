@@ -7,8 +7,10 @@ import importlib
 import pkgutil
 
 from edge_app.errors import UsageError, closest
+from edge_app.secret import Secret
 from edge_app.sinks._contract import Destination, Sink
 from edge_app.sinks._guard import Guard
+from edge_app.system import credentials
 
 __all__ = ["Destination", "Guard", "Sink", "check", "connect", "names"]
 
@@ -19,28 +21,31 @@ def names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
-def connect(text: str, destination: Destination) -> Sink:
+def connect(text: Secret | str, destination: Destination) -> Sink:
     """Open the sink selected by `NAME` or `NAME:ARGUMENT`.
 
     Raises:
         UsageError: no sink has that name.
+        ConfigError: a secret it refers to cannot be read, see `credentials`.
         StartError: the sink cannot be opened.
     """
-    check(text)
-    name, _, argument = text.partition(":")
+    secret = credentials.filled(Secret.of(text))
+    check(secret)
+    name, _, argument = secret.reveal().partition(":")
     module = importlib.import_module(f"{__name__}.{name}")
-    sink: Sink = module.connect(dataclasses.replace(destination, argument=argument))
+    sink: Sink = module.connect(dataclasses.replace(destination, argument=Secret(argument)))
     return sink
 
 
-def check(text: str) -> None:
+def check(text: Secret | str) -> None:
     """Check that a sink has the name in `NAME` or `NAME:ARGUMENT`.
 
     Raises:
         UsageError: none has.
     """
-    name = text.partition(":")[0]
+    secret = Secret.of(text)
+    name = secret.reveal().partition(":")[0]
     if name not in names():
         close = closest(name, names())
         hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
-        raise UsageError(f"no sink is called {name!r}", hint)
+        raise UsageError(f"no sink is called {str(secret).partition(':')[0]!r}", hint)

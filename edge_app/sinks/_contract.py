@@ -12,6 +12,7 @@ from typing import Protocol
 
 from edge_app.metering import Stages
 from edge_app.records import Picture, Result
+from edge_app.secret import Secret
 from edge_app.settings.sections import OutputOptions
 
 
@@ -20,7 +21,7 @@ class Destination:
     """What a sink is opened with.
 
     Attributes:
-        argument: the text after the colon, such as the file in `log:FILE`.
+        argument: the text after the colon, such as the file in `log:FILE`; see `sources.Request`.
         output: the settings.
         title: the window's title.
         stages: how long each stage of the last minute's frames took.
@@ -28,12 +29,16 @@ class Destination:
         keeps_trying: a destination that cannot be opened is tried again with every result, instead of refused.
     """
 
-    argument: str = ""
+    argument: Secret = field(default_factory=lambda: Secret(""))
     output: OutputOptions = field(default_factory=OutputOptions)
     title: str = "edge-app"
     stages: Stages = field(default_factory=Stages)
     stop: threading.Event = field(default_factory=threading.Event)
     keeps_trying: bool = False
+
+    def __post_init__(self) -> None:
+        """Accept a str as the argument."""
+        object.__setattr__(self, "argument", Secret.of(self.argument))
 
 
 class Sink(Protocol):

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_app.errors import SourceError, UsageError, closest
+from edge_app.secret import Secret
 from edge_app.sources._contract import LOOK_S, Closeable, Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
-from edge_app.system.masking import masked
+from edge_app.system import credentials
 
 # Includes everything the author of a camera imports; see CONTRIBUTING.
 __all__ = [
@@ -41,7 +42,7 @@ def names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
-def connect(text: str, request: Request) -> Source:
+def connect(text: Secret | str, request: Request) -> Source:
     """Open the source that a string selects.
 
     Args:
@@ -50,15 +51,16 @@ def connect(text: str, request: Request) -> Source:
 
     Raises:
         UsageError: no source has that name.
+        ConfigError: a secret it refers to cannot be read, see `credentials`.
         SourceError: the source or file does not exist, or cannot be opened.
         DependencyMissing: it needs a package that is not installed.
     """
-    module, argument = _find(text)
+    module, argument = _find(credentials.filled(Secret.of(text)))
     source: Source = module.connect(dataclasses.replace(request, argument=argument))
     return source
 
 
-def check(text: str) -> None:
+def check(text: Secret | str) -> None:
     """Check that a string selects a source, which may not be there yet.
 
     Raises:
@@ -66,7 +68,7 @@ def check(text: str) -> None:
         DependencyMissing: it needs a package that is not installed.
     """
     with suppress(SourceError):
-        _find(text)
+        _find(credentials.filled(Secret.of(text)))
 
 
 def discover() -> Iterator[Found]:
@@ -76,37 +78,34 @@ def discover() -> Iterator[Found]:
             yield from module.discover()
 
 
-def _find(text: str) -> tuple[ModuleType, str]:
+def _find(source: Secret) -> tuple[ModuleType, Secret]:
+    text = source.reveal()
     name, _, argument = text.partition(":")
     # A source's name goes before a path: a folder called "webcam" is reached as ./webcam.
     if name in names():
-        return _load(name), argument
+        return _load(name), Secret(argument)
     if "://" in text:
         for module in _modules():
             if name in getattr(module, "SCHEMES", ()):
-                return module, text
-        raise UsageError(f"no source speaks {name}://", "try rtsp:// or http://")
+                return module, source
+        raise UsageError(f"no source speaks {str(source).partition(':')[0]}://", "try rtsp:// or http://")
     path = Path(text)
     if _exists(path):
         for module in map(_load, OF_PATHS):
             if module.claims(path):
-                return module, text
-        raise SourceError(
-            f"{masked(text)} is not a folder, a picture or a video", "name one, or convert the file to one"
-        )
+                return module, source
+        raise SourceError(f"{source} is not a folder, a picture or a video", "name one, or convert the file to one")
     if path.is_absolute() or len(path.parts) > 1 or path.suffix:
         # Not a UsageError: it may appear later, when a camera is plugged in or a disk is mounted.
-        raise SourceError(f"{masked(text)} does not exist", "'edge-app sources' lists the cameras")
-    raise UsageError(f"no source and no file is called {masked(text)!r}", _suggestion(name))
+        raise SourceError(f"{source} does not exist", "'edge-app sources' lists the cameras")
+    raise UsageError(f"no source and no file is called {source!r}", _suggestion(name))
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:  # This user may not enter a parent folder, or the name is too long.
-        raise SourceError(
-            f"{masked(str(path))} cannot be accessed: {error.strerror}", "let this user enter its folder"
-        ) from error
+        raise SourceError(f"{path} cannot be accessed: {error.strerror}", "let this user enter its folder") from error
 
 
 def _suggestion(name: str) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from edge_app.records import Frame, Outage
+from edge_app.secret import Secret
 from edge_app.settings.sections import CameraOptions
 
 # The loop polls a live source at this interval even at a lower --rate, so that outages are reported.
@@ -33,7 +34,8 @@ class Request:
     Attributes:
         camera: the settings. If the size or frame rate is None, the source chooses. Frames not taken because of the
             classification rate count as skipped, not dropped.
-        argument: the text after the name and colon ("/dev/video1" in "webcam:/dev/video1"), the URL, or the path.
+        argument: the text after the name and colon ("/dev/video1" in "webcam:/dev/video1"), the URL, or the path; it
+            may hold a password, so it shows itself masked, and `reveal` returns what to open. A str becomes a Secret.
         min_side_px: pixels on the short side that suffice for the model.
         wants_full: full size matters, because there is a viewer.
         needs_camera: fail if no camera is found, instead of using the synthetic one.
@@ -41,11 +43,15 @@ class Request:
     """
 
     camera: CameraOptions = field(default_factory=CameraOptions)
-    argument: str = ""
+    argument: Secret = field(default_factory=lambda: Secret(""))
     min_side_px: int = 112
     wants_full: bool = False
     needs_camera: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Accept a str as the argument."""
+        object.__setattr__(self, "argument", Secret.of(self.argument))
 
 
 class Closeable(ABC):

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 from edge_app.errors import SourceError
+from edge_app.secret import Secret
 from edge_app.sources import picamera, synthetic, webcam
 from edge_app.sources._contract import Found, Request, Source
 
@@ -24,8 +25,8 @@ def connect(request: Request) -> Source:
         if cameras:
             _, _, argument = cameras[0].select.partition(":")
             log.info("camera found: %s (%s)", cameras[0].select, cameras[0].title)
-            return module.connect(replace(request, argument=argument))
+            return module.connect(replace(request, argument=Secret(argument)))
     if request.needs_camera:
         raise SourceError("no camera found", f"plug one in, or look at 'edge-app sources'{webcam.hidden_devices()}")
     log.warning("no camera found; using the synthetic one ('edge-app sources' lists what is there)")
-    return synthetic.connect(replace(request, argument=""))
+    return synthetic.connect(replace(request, argument=Secret("")))

@@ -19,7 +19,6 @@ from edge_app.pictures.decode import decode_file
 from edge_app.pictures.oriented import oriented
 from edge_app.records import Frame, Picture
 from edge_app.sources._contract import Closeable, Request, Source
-from edge_app.system.masking import masked
 from edge_app.system.wording import printable
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class FolderSource(Closeable):
     def __init__(self, request: Request, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.dropped = f"folder:{request.argument}", 0
         self._request, self._clock = request, clock
-        path = Path(request.argument)
+        path = Path(request.argument.reveal())
         self._paths = _list(path)
         self._top = path if path.is_dir() else path.parent
         self._next, self._is_closed = 0, False
@@ -161,7 +160,7 @@ def load(path: Path) -> Picture:
 
 
 def _shown(path: Path) -> str:
-    return masked(printable(str(path)))
+    return printable(str(path))
 
 
 def _reason(error: OSError | ValueError) -> str:

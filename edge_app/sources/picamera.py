@@ -19,7 +19,6 @@ from edge_app.pictures.yuv import BT601, BT601_FULL, BT709, ColorStandard, Yuv42
 from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Box, Picture, Pixels
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
-from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Picamera(Camera):
 
     def open(self) -> str:
         """Create the object if necessary, configure `main` and `lores`, start."""
-        number = _number(self._request.argument)
+        number = _number(self._request.argument.reveal())
         if self._camera is None:
             self._camera = _acquire(number, self._picamera2 or _picamera2())
         try:
@@ -232,7 +231,7 @@ def color_standard(color_space: Any) -> ColorStandard:
 
 def _number(argument: str) -> int:
     if argument and not argument.isdigit():
-        raise SourceError(f"picamera:{masked(argument)} is not a number", "'edge-app sources' lists the cameras")
+        raise SourceError(f"picamera:{argument} is not a number", "'edge-app sources' lists the cameras")
     return int(argument or 0)
 
 

@@ -20,7 +20,6 @@ from edge_app.records import Frame, Pixels
 from edge_app.sources import folder
 from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._pace import Pace, next_position_s, period_s
-from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class VideoSource(Closeable):
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
-        self._path = Path(request.argument)
+        self._path = Path(request.argument.reveal())
         self._request, self._clock, self._wait = request, clock, wait or request.stop.wait
         self.name, self.is_live, self.dropped = f"video:{request.argument}", request.camera.realtime, 0
         self._capture = _open(self._path)
@@ -140,7 +139,7 @@ def _open(path: Path) -> cv2.VideoCapture:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise SourceError(f"{masked(str(path))} cannot be read: {error.strerror}", "let this user read it") from error
+        raise SourceError(f"{path} cannot be read: {error.strerror}", "let this user read it") from error
     if not head:
         raise SourceError(f"{path} is empty", "copy it again")
     # FFmpeg would render a text file as a picture, and fetch the URLs in a playlist.

@@ -27,7 +27,6 @@ from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Picture
 from edge_app.sources._contract import Found, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
 from edge_app.system import v4l2
-from edge_app.system.masking import masked
 from edge_app.system.wording import counted
 
 log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ class Webcam(Camera):
 
     def open(self) -> str:
         """Open the device, negotiate format, size and rate, and read back the granted values."""
-        path = _path(self._request.argument)
+        path = _path(self._request.argument.reveal())
         device = _require(path, self._drivers) if _LINUX else None
         capture = self._drivers.open(path)
         if not capture.isOpened():
@@ -241,7 +240,7 @@ def _path(argument: str) -> str:
     if argument.startswith("/"):
         return argument
     if argument and not argument.isdigit():
-        raise SourceError(f"webcam:{masked(argument)} is neither a number nor a path", _LIST)
+        raise SourceError(f"webcam:{argument} is neither a number nor a path", _LIST)
     if argument:
         return f"/dev/video{argument}"
     found = v4l2.devices()
@@ -281,7 +280,7 @@ def _require(path: str, drivers: Drivers) -> v4l2.Device:
 def _refusal(path: str) -> SourceError:
     if not _LINUX:
         return SourceError(
-            f"webcam {masked(path)} cannot be opened: not there, in use, or forbidden to this program",
+            f"webcam {path} cannot be opened: not there, in use, or forbidden to this program",
             "close the program that uses it, and allow this one the camera in the system's settings",
         )
     user = v4l2.holders([path]).get(path)

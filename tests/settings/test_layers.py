@@ -9,6 +9,7 @@ import pytest
 
 from edge_app.errors import ConfigError
 from edge_app.records import Box, Crop, InputRange, Size
+from edge_app.secret import Secret
 from edge_app.settings import layers, sections
 
 
@@ -111,8 +112,8 @@ def test_the_environment_goes_over_the_file_over_the_defaults(tmp_path: Path) ->
     found = layers.load(path, {"EDGE_APP_RATE": "7", "EDGE_APP_REALTIME": "true", "EDGE_APP_CIFAR10": "/data"})
     assert found["rate"] == layers.Setting(7.0, "EDGE_APP_RATE")
     assert found["realtime"] == layers.Setting(True, "EDGE_APP_REALTIME")
-    assert found["source"] == layers.Setting("webcam", str(path))
-    assert found["sink"] == layers.Setting(["log:a"], str(path))
+    assert found["source"] == layers.Setting(Secret("webcam"), str(path))
+    assert found["sink"] == layers.Setting([Secret("log:a")], str(path))
     assert found["model"] == layers.Setting("cifar10-base", "default")
     assert set(found) == set(sections.SECTION_OF)
 
@@ -121,7 +122,7 @@ def test_a_variable_may_name_several_sinks(tmp_path: Path) -> None:
     """Sinks stand in a variable as they would on the command line, with spaces between them."""
     path = tmp_path / "settings.toml"
     path.write_text('[output]\nsink = ["log:a"]\n')
-    assert layers.load(path, {"EDGE_APP_SINK": "log:b  log:c"})["sink"].value == ["log:b", "log:c"]
+    assert layers.load(path, {"EDGE_APP_SINK": "log:b  log:c"})["sink"].value == [Secret("log:b"), Secret("log:c")]
 
 
 def test_the_usual_file_is_found(tmp_path: Path) -> None:

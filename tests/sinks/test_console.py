@@ -76,4 +76,4 @@ def test_a_label_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
         sink.close()
     shown = read_all(ours)
     os.close(ours)
-    assert shown.startswith("\r\x1b[K?[2Jcat? 100%")
+    assert shown.startswith("\r\x1b[K\N{REPLACEMENT CHARACTER}[2Jcat\N{REPLACEMENT CHARACTER} 100%")

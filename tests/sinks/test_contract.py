@@ -30,7 +30,7 @@ class Toy:
 
     def __init__(self, argument):
         self.name = f"toy {argument}"
-        self.file = Path(argument).open("w")
+        self.file = Path(argument.reveal()).open("w")
 
     def emit(self, result, picture):
         self.file.write(f"{result.verdict.label}\\n")

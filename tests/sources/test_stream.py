@@ -19,6 +19,7 @@ from edge_app.errors import CameraLost, PictureError, SourceError
 from edge_app.pictures.jpeg import JpegPicture
 from edge_app.pictures.opencv import cv2
 from edge_app.records import Frame, Outage
+from edge_app.secret import masked
 from edge_app.sources import Capture, Request, Source
 from edge_app.sources.stream import _address, _http, _multipart
 from edge_app.sources.stream._camera import Stream
@@ -263,16 +264,14 @@ def test_a_wrong_password_is_told_without_repeating_it(http_camera: HttpCamera) 
 def test_no_password_survives_masking(user: str, password: str, rest: str) -> None:
     """However a URL with a password is malformed, neither masked address nor error shows the password's start."""
     url = f"rtsp://{user}:{password}@host{rest}"
-    assert "Q7" not in _address.masked(url)
+    assert "Q7" not in masked(url)
     try:
         assert "Q7" not in repr(_address.parse(url))
     except SourceError as error:
         assert "Q7" not in str(error)
 
 
-@pytest.mark.parametrize(
-    "url", ["rtsp://cam:8554/live", "http://cam/a@b", "https://eve@cam/x", "http://[::1]:80/x?q=1"]
-)
+@pytest.mark.parametrize("url", ["rtsp://cam:8554/live", "http://cam/a@b", "http://[::1]:80/x?q=1"])
 def test_an_address_without_a_password_is_named_as_it_is(url: str) -> None:
     """Masking changes nothing else."""
     assert _address.parse(url).public == url

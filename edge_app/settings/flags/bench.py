@@ -9,7 +9,7 @@ from pydantic import Field
 
 from edge_app.settings.choices import DelegateName, FrameKind, Outlet, RuntimeName
 from edge_app.settings.flags._base import Command
-from edge_app.settings.values import DISTINCT, Shown, SizeValue
+from edge_app.settings.values import DISTINCT, AddressValue, Shown, SizeValue
 
 ONLY_FRAMES = (
     "source",
@@ -53,7 +53,7 @@ class Bench(Command):
     )
     delegate: Annotated[list[DelegateName], DISTINCT] = Field(["xnnpack"], description="xnnpack, none, or both")
     runtime: RuntimeName = Field("auto", description="package that runs the model")
-    source: str | None = Field(
+    source: AddressValue | None = Field(
         None, description="measure a camera, a video or any other source of 'run'; default: prepared frames"
     )
     pictures: Annotated[Path, Shown("FOLDER")] | None = Field(

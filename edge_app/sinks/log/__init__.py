@@ -79,7 +79,7 @@ class Log:
 
     def __init__(self, destination: Destination) -> None:
         self._output, self._stop, self._keeps_trying = destination.output, destination.stop, destination.keeps_trying
-        self._file = LogFile(destination.argument, destination.output.log_keep)
+        self._file = LogFile(destination.argument.reveal(), destination.output.log_keep)
         self.name = f"log {'on stdout' if self._file.own_descriptor == 1 else self._file.path}"
         self._chosen = Chooser(self._output.log_when, self._output.log_period)
         stages = None if self._output.log_when == "every" else destination.stages

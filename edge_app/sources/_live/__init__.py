@@ -21,7 +21,6 @@ from edge_app.sources._live._camera import Camera, Capture
 from edge_app.sources._live._capture import CaptureLoop, End
 from edge_app.sources._live._patience import OUTAGE_PERIOD_S, STALE_S, Patience
 from edge_app.sources._live._slot import Slot
-from edge_app.system.masking import masked
 
 __all__ = ["Camera", "Capture", "LiveSource"]
 
@@ -57,7 +56,7 @@ class LiveSource(Closeable):
         self._patience = Patience(camera.hung_s, camera.patience, clock)
         end = End()
         self._loop = CaptureLoop(camera, request, self._slot, self._patience, end)
-        name = f"{THREAD_NAME} {masked(request.argument)}"
+        name = f"{THREAD_NAME} {request.argument}"
         # daemon: a call stuck in a driver cannot be interrupted and would keep the program from ending.
         thread = threading.Thread(target=self._loop.run, name=name, daemon=True)
         self._finalizer = weakref.finalize(self, _end, end, thread)

@@ -8,6 +8,7 @@ import threading
 
 from edge_app.errors import CameraLost, EdgeAppError, PictureError, SourceError
 from edge_app.pictures.oriented import oriented
+from edge_app.secret import scrub_error
 from edge_app.sources._contract import Request
 from edge_app.sources._live._camera import Camera
 from edge_app.sources._live._patience import Patience
@@ -73,6 +74,9 @@ class CaptureLoop:
         try:
             if self.open_first():
                 self._capture()
+        except BaseException as error:
+            scrub_error(error)  # Python prints it, with what a library quoted of the address.
+            raise
         finally:
             if not self._end.is_set and self.refusal is None:
                 self._patience.note_death()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from edge_app.errors import SourceError
-from edge_app.system.masking import masked
+from edge_app.secret import Secret
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}  # RFC 7826 section 22.14, RFC 9110 section 4.2
 
@@ -36,14 +36,14 @@ class Address:
     password: str = field(default="", repr=False)
 
 
-def parse(url: str) -> Address:
+def parse(source: Secret | str) -> Address:
     """Parse a URL.
 
     Raises:
         SourceError: it has no host, or an invalid port. The message does not quote Python's error, which may contain
             part of the password.
     """
-    public = masked(url)
+    public, url = str(Secret.of(source)), Secret.of(source).reveal()
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -29,7 +29,6 @@ from edge_app.pictures.yuv import BT601, YuyvPicture
 from edge_app.records import DEFAULT_FPS, DEFAULT_SIZE_PX, Frame, Outage, Picture, Pixels
 from edge_app.sources._contract import Closeable, Request, Source
 from edge_app.sources._live import Camera, Capture, LiveSource
-from edge_app.system.masking import masked
 
 if TYPE_CHECKING:
     from edge_app.sources.synthetic.film import Film
@@ -50,7 +49,7 @@ def connect(request: Request) -> Source:
     # Imported late: it is slow, and looking up any source may import this module.
     from edge_app.sources.synthetic.film import Film
 
-    options = parse_options(request.argument)
+    options = parse_options(request.argument.reveal())
     film = Film(options.seed, choose_size_px(request, options), _rate_hz(request))
     if options.is_free:
         return FreeRunning(film, options, request)
@@ -84,17 +83,15 @@ def parse_options(argument: str) -> Options:
     for token in argument.split(",") if argument else []:
         key = "kind" if token in ENCODERS else token.partition("=")[0]
         if key not in ("kind", "free", "seed") or (key == "free" and token != "free"):
-            raise UsageError(f"synthetic: unknown option {masked(token)!r}", f"choose from {_ALLOWED}")
+            raise UsageError(f"synthetic: unknown option {token!r}", f"choose from {_ALLOWED}")
         if key in found:
-            raise UsageError(
-                f"synthetic: option {masked(token)!r} contradicts {masked(found[key])!r}", "give one of them"
-            )
+            raise UsageError(f"synthetic: option {token!r} contradicts {found[key]!r}", "give one of them")
         found[key] = token
     seed = found.get("seed", "seed=0").partition("=")[2]
     # `isdigit` alone accepts superscripts such as '²', which `int` refuses.
     if not (seed.isascii() and seed.isdigit() and len(seed) <= _SEED_DIGITS):
         raise UsageError(
-            f"synthetic: option {masked(found['seed'])!r} is not possible",
+            f"synthetic: option {found['seed']!r} is not possible",
             f"choose a whole number of at most {_SEED_DIGITS} digits, such as seed=7",
         )
     name = f"synthetic:{argument}" if argument else "synthetic"
