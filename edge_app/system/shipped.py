@@ -1,4 +1,4 @@
-"""Where the files that are installed with the package are: the models, and the files for systemd."""
+"""Where the files that are installed with the package are: models, files for systemd, pinned requirements."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def folder(name: Literal["models", "systemd"]) -> Path:
     """
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def constraints() -> Path:
+    """Return the pinned requirements of the service's environment, for `pip install --require-hashes -r`.
+
+    They are those of this edge-app; a wheel of another version has its own at `edge_app/constraints.txt`, and a
+    checkout at its top.
+    """
+    inside = _PACKAGE / "constraints.txt"
+    return inside if inside.is_file() else _PACKAGE.parent / "constraints.txt"
