@@ -34,13 +34,14 @@ EXTRAS = {
 
 
 class BuildPy(build_py):
-    """Also copies the pinned requirements into the package: `service install` needs those of the version it installs."""
+    """Also copies the pinned requirements into the package, where `service install` finds those of its version."""
 
     def run(self) -> None:
         """Copy; an editable installation reads the checkout's own file."""
         super().run()
         if not self.editable_mode:
-            self.copy_file(str(HERE / "constraints.txt"), str(Path(self.build_lib, "edge_app", "constraints.txt")))
+            for name in ("constraints.txt", "constraints-apt.txt"):
+                self.copy_file(str(HERE / name), str(Path(self.build_lib, "edge_app", name)))
 
 
 setup(

@@ -21,7 +21,9 @@ OLDEST_PYTHON = "3.11"
 HELD_BACK = ("backports-strenum<1.3", "torch==2.13.0")
 # PyTorch comes in builds for CPUs and GPUs under one version: `tools/environment.sh` installs it without a hash, and
 # it brings the libraries of its own build.
-OF_TORCH = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
+NOT_LISTED = re.compile(r"(torch|triton|nvidia-.*|cuda-.*)==")
+# Debian 12's, the oldest that there is: what it satisfies runs with newer ones too, such as Debian 13's 2.2.
+NUMPY_OF_APT = "numpy==1.24.2"
 
 # uv writes the bound of [tool.uv] in pyproject.toml to every line. A newer Python should try these pins, not skip them.
 UPPER_BOUND = re.compile(
@@ -38,7 +40,8 @@ class Pins:
         holds: what it is for, for its first line.
         extras: of edge-app; None for a file that does not contain what edge-app needs.
         also: further requirements.
-        is_for_one_python: it serves no newer Python.
+        is_for_one_python: resolved for the oldest Python only; a newer one may lack packages.
+        from_apt: numpy and OpenCV come from apt, as picamera2 on a Raspberry Pi needs.
     """
 
     path: str
@@ -46,16 +49,19 @@ class Pins:
     extras: tuple[str, ...] | None = None
     also: tuple[str, ...] = ()
     is_for_one_python: bool = False
+    from_apt: bool = False
 
 
 FILES = (
     Pins("constraints.txt", "the service's environment: edge-app[headless]", ("headless",)),
+    Pins("constraints-apt.txt", "the service's environment where numpy and OpenCV come from apt", (), from_apt=True),
     Pins("requirements/desktop.txt", "a run with a window: edge-app[desktop]", ("desktop",)),
     Pins(
         "requirements/dev.txt",
         "tests and checks: edge-app[test,check], with both builds of OpenCV, of which one is to be installed",
         ("headless", "desktop", "test", "check"),
     ),
+    Pins("requirements/dev-apt.txt", "tests where numpy and OpenCV come from apt", ("test", "check"), from_apt=True),
     Pins(
         "requirements/train.txt",
         "training, tests and checks: edge-app[train,notebook,test,check], without PyTorch, with both builds of OpenCV",
@@ -85,16 +91,22 @@ def write(pins: Pins) -> None:
     """Resolve one file and write it."""
     with tempfile.TemporaryDirectory() as scratch:
         held, also = Path(scratch, "held-back.txt"), Path(scratch, "also.txt")
-        held.write_text("\n".join(HELD_BACK))
+        held.write_text("\n".join([*HELD_BACK, *([NUMPY_OF_APT] if pins.from_apt else [])]))
         also.write_text("\n".join(pins.also))
         words = ["--constraints", str(held), "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-        words += ["--no-emit-index-url", "--no-emit-find-links"]
-        words += ["--python-version", OLDEST_PYTHON] + ([] if pins.is_for_one_python else ["--universal"])
+        words += [
+            "--no-emit-index-url",
+            "--no-emit-find-links",
+            *(["--no-emit-package=numpy"] if pins.from_apt else []),
+        ]
+        words += ["--python-version", OLDEST_PYTHON] + (
+            [] if pins.is_for_one_python or pins.from_apt else ["--universal"]
+        )
         words += [] if pins.extras is None else ["setup.py", *(f"--extra={extra}" for extra in pins.extras)]
         words += [str(also)] if pins.also else []
         uv = [sys.executable, "-I", "-m", "uv", "pip", "compile", *words]
         done = subprocess.run(uv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    body = UPPER_BOUND.sub("", without(OF_TORCH, done.stdout))
+    body = UPPER_BOUND.sub("", without(NOT_LISTED, done.stdout))
     text = f"# Pinned, with hashes, for {pins.holds}.\n# Written by: make constraints\n{body}"
     ROOT.joinpath(pins.path).write_text(text)
     print(f"{pins.path}: {len(re.findall('==', text))} packages")

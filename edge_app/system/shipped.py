@@ -18,11 +18,14 @@ def folder(name: Literal["models", "systemd"]) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-def constraints() -> Path:
+def constraints(has_apt_numpy: bool) -> Path:
     """Return the pinned requirements of the service's environment, for `pip install --require-hashes -r`.
 
-    They are those of this edge-app; a wheel of another version has its own at `edge_app/constraints.txt`, and a
-    checkout at its top.
+    They are those of this edge-app. A wheel of another version has its own at `edge_app/NAME`, a checkout at its top.
+
+    Args:
+        has_apt_numpy: the environment sees numpy and OpenCV from apt, as picamera2 needs; the file leaves them out.
     """
-    inside = _PACKAGE / "constraints.txt"
-    return inside if inside.is_file() else _PACKAGE.parent / "constraints.txt"
+    name = "constraints-apt.txt" if has_apt_numpy else "constraints.txt"
+    inside = _PACKAGE / name
+    return inside if inside.is_file() else _PACKAGE.parent / name
