@@ -8,7 +8,7 @@ OPENCV ?=
 BENCH_SCHEMA = from edge_app.bench import report; print(report.json_schema(), end='')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check check bench-figures bench-peers endurance-test vm-test clean
+.PHONY: help run test notebook test-tflite-runtime format lint types docs docs-check constraints check bench-figures bench-peers endurance-test vm-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ docs-check:
 	$(VENV)/bin/python -I -c "$(BENCH_SCHEMA)" | diff docs/bench.schema.json - || { echo "run: make docs"; exit 1; }
 	$(VENV)/bin/python tools/results_reference.py --check || { echo "run: make docs"; exit 1; }
 
+constraints: ## renew the pinned requirements, with hashes: constraints.txt, requirements/
+	$(PYTHON) -I -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -I -m pip install --quiet --require-hashes --only-binary :all: -r requirements/lock.txt
+	$(VENV)-lock/bin/python tools/constraints.py
+
 notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (within 15 minutes on two cores)
 	@$(ENVIRONMENT) $(VENV) train notebook
 	$(VENV)/bin/python tools/execute_notebook.py docs/cnn_cifar10.ipynb
@@ -79,4 +84,4 @@ vm-test: ## boot Debian machines with cameras, install the service, let things f
 	ARCH=$(ARCH) $(VENV)/bin/python -m pytest -s tests/vm $(ARGS)
 
 clean: ## remove the environments
-	rm -rf $(VENV) $(VENV)-tflite-runtime $(VENV)-peers build *.egg-info
+	rm -rf $(VENV) $(VENV)-tflite-runtime $(VENV)-peers $(VENV)-lock build *.egg-info

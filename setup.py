@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 # Read, not imported: the package may need what is not installed yet.
@@ -31,9 +32,22 @@ EXTRAS = {
     "check": ["ruff==0.17.6", "mypy==2.4.1"],
 }
 
+
+class BuildPy(build_py):
+    """Also copies the pinned requirements into the package, where `service install` finds those of its version."""
+
+    def run(self) -> None:
+        """Copy; an editable installation reads the checkout's own file."""
+        super().run()
+        if not self.editable_mode:
+            for name in ("constraints.txt", "constraints-apt.txt"):
+                self.copy_file(str(HERE / name), str(Path(self.build_lib, "edge_app", name)))
+
+
 setup(
     name="edge-app",
     version=VERSION,
+    cmdclass={"build_py": BuildPy},
     description="Point a camera at things and get labels you can trust, from a service that stays up",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",

@@ -29,15 +29,42 @@ else
   if [ "$(uname -s)" = Darwin ]; then opencv=${OPENCV:-desktop}; fi
 fi
 
-extras=$(printf '%s\n' $opencv "$@" | paste -sd, -)
-stamp="$folder/.installed-$(printf %s "$extras" | tr , -)"
-if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
+# Three sets, pinned with hashes, each larger than the one before. An environment never gets a smaller set than it has:
+# the converter of [train] needs older versions of some packages, and the sets would replace each other's for ever.
+set=run
+for extra; do
+  case $extra in
+    train | notebook) set=train ;;
+    test | check) [ $set = train ] || set=dev ;;
+    *) refuse "no pinned requirements for the extra $extra; there are: test, check, train, notebook" ;;
+  esac
+done
+for larger in dev train; do
+  if [ $set != train ] && [ -f "$folder/.installed-$larger-$opencv" ]; then set=$larger; fi
+done
+case $set-$opencv in
+  run-headless) pins=constraints.txt other= ;;
+  run-desktop) pins=requirements/desktop.txt other= ;;
+  run-) pins=constraints-apt.txt other= ;;
+  dev-) pins=requirements/dev-apt.txt other= ;;
+  train-) refuse "training needs a newer numpy than picamera2 bears; train on another machine" ;;
+  *-headless) pins=requirements/$set.txt other=opencv-python ;;
+  *) pins=requirements/$set.txt other=opencv-python-headless ;;
+esac
+stamp="$folder/.installed-$set-$opencv"
+if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ] && [ "$stamp" -nt $pins ]; then exit 0; fi
+
 say "installing into $folder (once; some minutes on a Raspberry Pi)"
 [ -x "$folder/bin/python" ] || "$python" -I -m venv $sees_system "$folder"
 install() { "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"; }
-# PyTorch first, by version: left to choose, pip takes a build for GPUs, gigabytes larger.
-case ",$extras," in *,train,*) install torch==2.13.0 ;; esac
-install -e ".${extras:+[$extras]}"
+# The two builds of OpenCV overwrite each other's files.
+awk -v other="$other" '/^[a-z]/ { kept = $1 !~ "^" other "==" } kept' $pins > "$folder/pins.txt"
+# PyTorch by version only, without a hash: it has a build for CPUs and one for GPUs, and which comes is up to the index.
+if [ $set = train ]; then install --only-binary :all: --no-deps torch==2.13.0; fi
+install --require-hashes --only-binary :all: -r requirements/build.txt -r "$folder/pins.txt"
+# Again, for what only the build for GPUs needs, which PyTorch itself pins.
+if [ $set = train ]; then install --only-binary :all: torch==2.13.0; fi
+install --no-deps --no-build-isolation -e .
 
 check() { "$folder/bin/python" -I -c "$1" 2>&1 || true; }
 broken=$(check 'import edge_app.pictures.opencv' | tail -n 1)

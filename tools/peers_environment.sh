@@ -3,7 +3,9 @@
 set -eu
 folder=$1
 stamp="$folder/.installed"
-if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
+if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ] && [ "$stamp" -nt requirements/peers.txt ]; then exit 0; fi
 [ -x "$folder/bin/python" ] || "${PYTHON:-python3}" -I -m venv "$folder"
-"$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check 'mediapipe>=1.2,<2' -e .
+install() { "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"; }
+install --require-hashes --only-binary :all: -r requirements/build.txt -r requirements/peers.txt
+install --no-deps --no-build-isolation -e .
 touch "$stamp"

@@ -5,10 +5,10 @@ set -eu
 folder=$1
 python=${PYTHON311:-python3.11}
 stamp="$folder/.installed"
-if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ]; then exit 0; fi
+if [ -f "$stamp" ] && [ "$stamp" -nt setup.py ] && [ "$stamp" -nt requirements/tflite-runtime.txt ]; then exit 0; fi
 command -v "$python" >/dev/null || { echo "edge-app: tflite-runtime needs Python 3.11, but there is no $python" >&2; exit 3; }
 [ -x "$folder/bin/python" ] || "$python" -I -m venv "$folder"
-"$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check 'tflite-runtime==2.14.0' 'numpy<2' \
-  'opencv-python-headless<4.12' 'pydantic>=2.7' 'tqdm' 'pytest>=8'
-"$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-deps -e .
+install() { "$folder/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"; }
+install --require-hashes --only-binary :all: -r requirements/build.txt -r requirements/tflite-runtime.txt
+install --no-deps --no-build-isolation -e .
 touch "$stamp"

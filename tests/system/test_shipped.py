@@ -22,6 +22,7 @@ import edge_app.service.install
 from edge_app.model import store
 from edge_app.system import shipped
 print(edge_app.__file__, *store.shipped(), shipped.folder("systemd") / edge_app.service.install.UNIT, sep="\\n")
+print(shipped.constraints(False), shipped.constraints(True), sep="\\n")
 """
 
 
@@ -30,7 +31,7 @@ def test_models_and_units_are_found(is_installed: bool, tmp_path: Path) -> None:
     """They lie beside the package in a checkout, also one that was never installed, and inside an installed one."""
     package = tmp_path / "edge_app"
     shutil.copytree(ROOT / "edge_app", package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("models", "systemd"):
+    for name in ("models", "systemd", "constraints.txt", "constraints-apt.txt"):
         ((package if is_installed else tmp_path) / name).symlink_to(ROOT / name)
     done = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path)],
@@ -41,7 +42,9 @@ def test_models_and_units_are_found(is_installed: bool, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found, *models, unit = done.stdout.splitlines()
+    found, *models, unit, pins, apt = done.stdout.splitlines()
     assert Path(found) == package / "__init__.py"
     assert models == store.shipped() and len(models) >= 3
     assert Path(unit).is_relative_to(tmp_path) and Path(unit).read_text().startswith("[Unit]")
+    for path in map(Path, (pins, apt)):
+        assert path.is_relative_to(tmp_path) and "--hash=sha256:" in path.read_text()
