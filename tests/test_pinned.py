@@ -83,7 +83,7 @@ def test_every_environment_gets_the_same_service() -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_install_only_what_is_pinned(path: Path) -> None:
-    """Each `pip install` of CI, make and tools checks hashes, or is of this checkout alone, or of PyTorch by version."""
+    """Each `pip install` of CI and tools checks hashes, or is of this checkout alone, or of PyTorch by version."""
     text = path.read_text().replace("\\\n", " ")
     assert not re.search(r"\b(uvx|pipx|npx|npm|easy_install|curl|wget)\b", text)
     for line in (line.strip() for line in text.splitlines()):
