@@ -59,7 +59,7 @@ docs-check:
 constraints: ## renew the pinned requirements, with hashes: constraints.txt, requirements/
 	$(PYTHON) -I -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -I -m pip install --quiet --require-hashes --only-binary :all: -r requirements/lock.txt
-	$(VENV)-lock/bin/python tools/constraints.py
+	PYTHONPATH=. $(VENV)-lock/bin/python tools/constraints.py
 
 notebook: ## set up, then execute docs/cnn_cifar10.ipynb from top to bottom (within 15 minutes on two cores)
 	@$(ENVIRONMENT) $(VENV) train notebook

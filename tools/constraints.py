@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_app.system import files
+
 ROOT = Path(__file__).parent.parent
 OLDEST_PYTHON = "3.11"
 # uv and pip disagree: uv ignores upper bounds of Requires-Python, and 1.3 is for Python 3.10 and older.
@@ -91,8 +93,8 @@ def write(pins: Pins) -> None:
     """Resolve one file and write it."""
     with tempfile.TemporaryDirectory() as scratch:
         held, also = Path(scratch, "held-back.txt"), Path(scratch, "also.txt")
-        held.write_text("\n".join([*HELD_BACK, *([NUMPY_OF_APT] if pins.from_apt else [])]))
-        also.write_text("\n".join(pins.also))
+        files.write(held, "\n".join([*HELD_BACK, *([NUMPY_OF_APT] if pins.from_apt else [])]))
+        files.write(also, "\n".join(pins.also))
         words = ["--constraints", str(held), "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
         words += [
             "--no-emit-index-url",
@@ -108,7 +110,7 @@ def write(pins: Pins) -> None:
         done = subprocess.run(uv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     body = UPPER_BOUND.sub("", without(NOT_LISTED, done.stdout))
     text = f"# Pinned, with hashes, for {pins.holds}.\n# Written by: make constraints\n{body}"
-    ROOT.joinpath(pins.path).write_text(text)
+    files.write(ROOT / pins.path, text)
     print(f"{pins.path}: {len(re.findall('==', text))} packages")
 
 
