@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_app.errors import ConfigError
 from edge_app.secret import Secret, scrubbed
 from edge_app.system.credentials import credential_names, filled
+from tests.results import edge_app
 
 
 @pytest.fixture
@@ -107,3 +108,15 @@ def test_the_names_of_credentials_are_listed_once() -> None:
     """What a unit must load can be derived from the settings."""
     assert credential_names("rtsp://{credential:b}:{credential:a}@h/{credential:b}{file:/x}") == ("b", "a")
     assert credential_names("webcam:0") == ()
+
+
+@pytest.mark.parametrize("words", [("run", "--preview", "none"), ("run", "--service"), ("doctor",)])
+def test_a_missing_secret_ends_a_run_with_78(words: tuple[str, ...], tmp_path: Path) -> None:
+    """A run and a service are refused like other wrong settings; `doctor` names the file among its findings."""
+    (tmp_path / "c.toml").write_text(f'[camera]\nsource = "rtsp://eve:{{file:{tmp_path}/gone}}@127.0.0.1:1/x"\n')
+    done = edge_app(tmp_path, *words, "--config", "c.toml")
+    assert done.returncode == (1 if words == ("doctor",) else 78)
+    said = f"the secret in {tmp_path}/gone cannot be read: {tmp_path}/gone: No such file or directory"
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("edge-app: ") == (0 if words == ("doctor",) else 1)
