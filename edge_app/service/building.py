@@ -89,6 +89,8 @@ def _plan(settings: ServiceInstall, stop: threading.Event) -> Plan:
     source = (settings.from_ or origin()).absolute()
     if not source.is_file() and not (source / "setup.py").is_file():
         raise StartError(f"{source} is neither a wheel nor a checkout of edge-app", "name one with --from")
+    if source.is_file():
+        packages.pins_of(source, sees_system=False)  # refused before anything is made if it is damaged
     python = choose_python(stop)
     sees_system = _has(python, "picamera2", stop)
     if sees_system and not _has(python, "cv2", stop):
@@ -121,13 +123,13 @@ def _install(pip: packages.Pip, wheel: Path, sees_system: bool, stop: threading.
     Raises:
         StartError: it pins nothing, and packages would come from an index.
     """
-    pins = packages.pins_of(wheel)
+    pins = packages.pins_of(wheel, sees_system)
     if not pins and not pip.wheels:
         raise StartError(
             f"{wheel.name} does not list the hashes of what it needs", "name a folder of wheels with --wheels"
         )
     listed = wheel.with_name("requirements.txt")
-    listed.write_text(packages.requirements(pins, wheel, packages.FROM_SYSTEM if sees_system else ()))
+    listed.write_text(packages.requirements(pins, wheel))
     wanted = ["--require-hashes", "--no-deps", "-r", str(listed)]
     if pip.wheels and not (pins and _succeeds(pip.step("--dry-run", *wanted), stop)):
         environments.say(f"taking what {pip.wheels} holds: not the packages, by hash, that edge-app was tested with")

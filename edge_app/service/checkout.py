@@ -18,7 +18,7 @@ from edge_app.system import process, trust
 
 # What a build reads; beside it a checkout may hold environments, data sets and anything else.
 TAKEN = (
-    *("edge_app", "models", "systemd", "requirements", packages.CONSTRAINTS),
+    *("edge_app", "models", "systemd", "requirements", packages.CONSTRAINTS, packages.CONSTRAINTS_APT),
     *("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"),
 )
 _LEFT_OUT = ("__pycache__",)

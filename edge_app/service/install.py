@@ -118,13 +118,16 @@ def _replace(settings: ServiceInstall, places: Places, folder: Path, stop: threa
         changed = edited(places)
         _put_in_place(settings, places, folder, written, stop)
     except BaseException as error:
-        _undo(before, written, unit, error)
-        environments.discard(folder)
+        lost, failed = _undo(before, written, unit) if before else ([], [])
+        if not lost:  # else what was kept is still needed
+            environments.discard(folder)
+        if before and (lost or failed):
+            lines = [error.what if isinstance(error, RunError) else repr(error), *lost, *failed]
+            raise RunError("\n".join(lines), _by_hand(before) if lost else "see: journalctl -u edge-app") from error
         raise
-    for path in changed:
-        if kept := before.files[path]:
-            set_aside(kept, path)
-    environments.delete(room)
+    kept = [(f"keep {path}", partial(set_aside, old, path)) for path in changed if (old := before.files[path])]
+    for failure in restoring.attempt([*kept, (f"clear {room}", partial(restoring.forget, before))]):
+        environments.say(failure)
 
 
 def _require_plain_files(places: Places) -> None:
@@ -168,26 +171,26 @@ def _was_running(unit: Mapping[str, str]) -> bool:
     return unit.get("ActiveState") in ("active", "activating", "reloading")
 
 
-def _undo(
-    before: Before | None, written: Mapping[Path, bytes | None], unit: Mapping[str, str], error: BaseException
-) -> None:
+def _undo(before: Before, written: Mapping[Path, bytes | None], unit: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Restore the state before, and say what runs now.
 
-    Raises:
-        RunError: something could not be restored.
+    Returns:
+        Which files and links could not be restored, and what systemd could not do.
     """
-    if before is None:  # nothing was replaced yet
-        return
     # None of these gets `stop`: it is set after an interrupt, and every step would end before it began.
-    failures = restoring.attempt(_stopping(unit))
+    failed = restoring.attempt(_stopping(unit))
     lost = restoring.attempt(restoring.put_back(before, written))
-    failures += lost + restoring.attempt(_starting(unit))
-    if failures:
-        lines = [error.what if isinstance(error, RunError) else repr(error), *failures]
-        remedy = f"the old files are in {before.room}: put them back by hand" if lost else "see: journalctl -u edge-app"
-        raise RunError("\n".join(lines), remedy) from error
-    if _was_running(unit):
+    failed += restoring.attempt(_starting(unit))
+    if not lost:
+        failed += restoring.attempt([("remove what was kept", partial(restoring.forget, before))])
+    if _was_running(unit) and not failed:
         environments.say("the version before is back, and runs")
+    return lost, failed
+
+
+def _by_hand(before: Before) -> str:
+    kept = [f"{old} to {path}" for path, old in before.files.items() if old]
+    return f"make room, then move back what was kept: {', '.join(kept)}"
 
 
 def _stopping(unit: Mapping[str, str]) -> Iterator[Attempt]:

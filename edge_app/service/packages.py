@@ -9,7 +9,7 @@ import pwd
 import re
 import stat
 import zipfile
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,7 @@ from edge_app.service.steps import Step
 from edge_app.system import process, trust
 
 CONSTRAINTS = "constraints.txt"
-# What the system provides for picamera2, which is built against it; the module by the package's name.
-FROM_SYSTEM = {"numpy": "numpy", "opencv-python-headless": "cv2", "simplejpeg": "simplejpeg"}
+CONSTRAINTS_APT = "constraints-apt.txt"  # without numpy and OpenCV, which picamera2 needs from apt
 
 # What only says where packages come from. Everything else is dropped: `python` would make root run any program,
 # `target` or `dry-run` would spoil the installation.
@@ -154,20 +153,24 @@ def pins(text: str, path: str) -> tuple[Pin, ...]:
     return tuple(found)
 
 
-def pins_of(wheel: Path) -> tuple[Pin, ...]:
+def pins_of(wheel: Path, sees_system: bool) -> tuple[Pin, ...]:
     """Return the pins that come with a wheel of edge-app; none if it has no file of them.
+
+    Args:
+        wheel: the wheel.
+        sees_system: the pins are for an environment with the system's packages.
 
     Raises:
         StartError: it is not a wheel.
         RunError: a line is no pin.
     """
+    name = f"edge_app/{CONSTRAINTS_APT if sees_system else CONSTRAINTS}"
     try:
         with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if re.fullmatch(rf"edge_app/(.+/)?{CONSTRAINTS}", name)]
-            if not names:
+            if name not in archive.namelist():
                 return ()
-            with archive.open(names[0]) as file:
-                return pins(file.read(_LARGEST_PINS).decode(), f"{wheel.name}: {CONSTRAINTS}")
+            with archive.open(name) as file:
+                return pins(file.read(_LARGEST_PINS).decode(), f"{wheel.name}: {name}")
     except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError) as error:
         raise StartError(f"{wheel} is not a wheel", "copy it again, or name a checkout with --from") from error
 
@@ -208,8 +211,7 @@ class Pip:
         return Step("installing edge-app", [*command, *words], {**ALONE, **variables, "TMPDIR": str(self.tools)})
 
 
-def requirements(wanted: Iterable[Pin], wheel: Path, without: Container[str] = ()) -> str:
-    """Return a requirements file, with hashes: a wheel of edge-app, and the pins without those of some names."""
-    lines = [pin.line for pin in wanted if pin.name not in without]
-    lines.append(f"edge-app @ {wheel.as_uri()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
-    return "".join(f"{line}\n" for line in lines)
+def requirements(wanted: Iterable[Pin], wheel: Path) -> str:
+    """Return a requirements file, with hashes: the pins, and a wheel of edge-app."""
+    own = f"edge-app @ {wheel.as_uri()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    return "".join(f"{line}\n" for line in (*(pin.line for pin in wanted), own))

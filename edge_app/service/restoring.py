@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,14 +64,27 @@ def keep(paths: Iterable[Path], link: Path, room: Path) -> Before:
 def _kept(path: Path, name: Path) -> Path | None:
     if not path.is_file():
         return None
-    try:
-        # A hard link: moving it back needs no room. A file's replacement is a new file, so this one keeps its content.
+    # A hard link: moving it back needs no room. A file's replacement is a new file, so this one keeps its content.
+    with contextlib.suppress(OSError):
         os.link(path.resolve(), name)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):  # another file system, or one without links
-            raise
-        shutil.copy2(path, name)
-    return name
+        return name
+    beside = files.temporary_name(path.resolve())  # /opt is another file system than /etc
+    try:
+        os.link(path.resolve(), beside)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, beside)
+    return beside
+
+
+def forget(before: Before) -> None:
+    """Remove what was kept.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for kept in filter(None, before.files.values()):
+        kept.unlink(missing_ok=True)
+    environments.delete(before.room)
 
 
 def content(path: Path) -> bytes | None:
@@ -109,14 +121,7 @@ def _file_back(path: Path, kept: Path | None) -> None:
     if kept is None:
         path.unlink(missing_ok=True)
         return
-    target = path.resolve()
-    try:
-        environments.put_back(kept, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        files.write(target, kept.read_bytes())
-        kept.unlink()
+    environments.put_back(kept, path.resolve())
 
 
 def drop(folder: Path) -> None:

@@ -99,6 +99,11 @@ def check(path: Path) -> None:
             _open_beside(path, target, cleanup)
 
 
+def temporary_name(path: Path) -> Path:
+    """Return an unused name in the same folder, short even where the path has a long one."""
+    return path.with_name(f"{_PREFIX}{secrets.token_hex(_RANDOM_BYTES)}")
+
+
 def is_temporary(path: Path) -> bool:
     """Say whether a file has the name of a temporary one, which a killed process may have left."""
     return re.fullmatch(rf"{re.escape(_PREFIX)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}", path.name) is not None

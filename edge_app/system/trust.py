@@ -154,7 +154,7 @@ def as_user(command: Sequence[str], user: User | None) -> list[str]:
 def _capabilities() -> list[str]:
     # A wheel may lead to the edge-app that runs now, as in development. If that lies where only root may look, such as
     # in /root, its trial may look too. It still cannot write anything.
-    if not _all_may_reach(Path(sys.executable)) and only_root_can_change(Path(sys.executable)):
+    if not _all_may_reach(Path(sys.base_prefix)) and only_root_can_change(Path(sys.base_prefix)):
         kept = "-all,+dac_read_search"
         return ["--inh-caps", kept, "--ambient-caps", kept, "--bounding-set", kept]
     return ["--inh-caps=-all", "--bounding-set=-all"]
