@@ -125,7 +125,7 @@ class Pin:
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) ?== ?[A-Za-z0-9.!+_]+"
-    r"( *;[A-Za-z0-9_.'\"<>=!() -]+?)?(?P<hashes>( +--hash=sha256:[0-9a-f]{64})+)"
+    r"( *;[A-Za-z0-9_.'\"<>=!() ]+?)?(?P<hashes>( +--hash=sha256:[0-9a-f]{64})+)"
 )
 
 
