@@ -20,7 +20,7 @@ from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
 from edge_app.service import checkout, environments, packages, steps
 from edge_app.service.steps import Step
 from edge_app.settings.flags.service import ServiceInstall
-from edge_app.system import process, shipped, trust
+from edge_app.system import files, process, shipped, trust
 
 # What the service does not see: ProtectHome= and PrivateTmp= hide these.
 PRIVATE_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -129,7 +129,7 @@ def _install(pip: packages.Pip, wheel: Path, sees_system: bool, stop: threading.
             f"{wheel.name} does not list the hashes of what it needs", "name a folder of wheels with --wheels"
         )
     listed = wheel.with_name("requirements.txt")
-    listed.write_text(packages.requirements(pins, wheel))
+    files.write(listed, packages.requirements(pins, wheel))
     wanted = ["--require-hashes", "--no-deps", "-r", str(listed)]
     if pip.wheels and not (pins and _succeeds(pip.step("--dry-run", *wanted), stop)):
         environments.say(f"taking what {pip.wheels} holds: not the packages, by hash, that edge-app was tested with")
@@ -152,7 +152,7 @@ def try_out(folder: Path, own_settings: Path, stop: threading.Event) -> None:
     steps.run(Step("the self-test", verify, user=user, limit_s=_TRIAL_LIMIT_S), stop)
     if not os.path.lexists(own_settings):
         own_settings = folder / environments.SCRATCH / "config.toml"
-        own_settings.write_bytes(shipped.folder("systemd").joinpath("config.toml").read_bytes())
+        files.write(own_settings, shipped.folder("systemd").joinpath("config.toml").read_bytes())
     # A camera's size and crop need not fit the drawn pictures.
     camera = ("--source", "synthetic", "--size", "640x480", "--crop", "center", "--fps", "30", "--rate", "30")
     words = [program, "run", "--service", "--config", str(own_settings), *camera, "--frames", "3"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_app.errors import RunError
 from edge_app.service import packages, steps
 from edge_app.service.steps import Step
-from edge_app.system import process, trust
+from edge_app.system import files, process, trust
 
 # What a build reads; beside it a checkout may hold environments, data sets and anything else.
 TAKEN = (
@@ -98,7 +98,7 @@ def _fetched(made: Path, folder: Path, builder: trust.User) -> Path:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_WHEEL:
             raise RunError("the build made something other than a wheel", "check the checkout's setup.py")
-        with (folder / names[0]).open("wb") as own:
+        with files.replacing(folder / names[0]) as (own,):
             shutil.copyfileobj(file, own)
     return folder / names[0]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_app.errors import RunError, StartError
+from edge_app.secret import know
 from edge_app.service import environments
 from edge_app.service.steps import Step
 from edge_app.system import process, trust
@@ -52,6 +53,7 @@ def from_where(users: Iterable[str], environment: Mapping[str, str] = os.environ
         found |= _of_file(path, rights)
     found |= {key: environment[name] for key in _FROM_WHERE if (name := _variable(key)) in environment}
     told = {_variable(key): _absolute(value) if key in _PATHS else value for key, value in found.items()}
+    know(*told.values())  # an index's address may hold a password
     others = {name for name in environment if name.lower() in _OF_PROGRAMS or name in _OF_TLS}
     return told | {name: environment[name] for name in others}
 

@@ -33,14 +33,7 @@ PROGRAM = Path(sys.executable).with_name("edge-app")
 def link(tmp_path: Path) -> Path:
     """Return where the link to the environment in use would be, which everybody may reach."""
     (tmp_path / "opt").mkdir()
-    open_to_all(tmp_path)
     return tmp_path / "opt" / "edge-app"
-
-
-def open_to_all(folder: Path) -> None:
-    """Let nobody, as whom root tries an environment, reach a test's folder."""
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o711)
 
 
 def write_wheel(folder: Path, main: str, more: Mapping[str, str] = MappingProxyType({})) -> Path:
@@ -166,7 +159,6 @@ def wait_for(root: Path, pattern: str) -> None:
 
 def told(folder: Path) -> Path:
     """Make a folder that everybody may write to."""
-    open_to_all(folder)
     (folder / "told").mkdir()
     (folder / "told").chmod(0o777)
     return folder / "told"
@@ -203,7 +195,6 @@ def test_an_interrupted_install_leaves_nothing(
 
 def test_what_a_power_cut_has_left_is_removed_by_the_next_install(tmp_path: Path) -> None:
     """A half-made environment that is marked as ours goes; one in use stays until the new one has its place."""
-    open_to_all(tmp_path)
     (tmp_path / "opt" / "edge-app-models").mkdir(parents=True)
     half = environments.create(tmp_path / "opt" / "edge-app")
     (half / "lib").mkdir()

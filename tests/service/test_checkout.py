@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,19 +39,20 @@ def source(tmp_path: Path) -> Path:
     (folder / "edge_app" / "__init__.py").touch()
     (folder / "setup.py").write_text(SETUP)
     (folder / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools>=77"]\n')
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o711)
     return folder
 
 
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an environment with pip that everybody can use; return a folder that has setuptools' wheel, too."""
-    folder = tmp_path_factory.mktemp("tools")
-    subprocess.run(["/usr/bin/python3", "-I", "-m", "venv", folder / "venv"], check=True)
-    pip = [sys.executable, "-I", "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "-d", folder / "wheels", "setuptools>=77"], check=True)
-    return folder
+@pytest.fixture(scope="module")
+def tools() -> Iterator[Path]:
+    """Make a folder that everybody may enter, with an environment that has pip, and setuptools' wheel."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        subprocess.run(["/usr/bin/python3", "-I", "-m", "venv", folder / "venv"], check=True)
+        pip = [sys.executable, "-I", "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+        pinned = ["--require-hashes", "-r", ROOT / "requirements" / "build.txt"]
+        subprocess.run([*pip, "-d", folder / "wheels", *pinned], check=True)
+        yield folder
 
 
 def build(source: Path, tools: Path) -> Path:
