@@ -72,7 +72,9 @@ INSIDE = {
     "service": [
         ["session", "install"],
         ["building", "health", "waiting"],
-        ["environments", "settings_file"],
+        ["checkout", "systemd", "restoring"],
+        ["packages"],
+        ["environments", "settings_file", "steps"],
         ["notify", "journal"],
     ],
     "settings": [["command_line"], ["_parser", "layers"], ["flags"], ["sections"], ["values"], ["choices"]],
