@@ -17,14 +17,13 @@ from importlib import metadata
 from pathlib import Path
 
 from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
-from edge_app.service import checkout, environments, packages, steps
+from edge_app.service import checkout, environments, packages, settings_file, steps
 from edge_app.service.steps import Step
 from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import files, process, shipped, trust
 
 # What the service does not see: ProtectHome= and PrivateTmp= hide these.
 PRIVATE_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-SETTINGS_GROUP = "edge-app-settings"  # whom the settings file's passwords are for; the service is a member
 _TRIAL_LIMIT_S = 300.0
 
 
@@ -146,7 +145,7 @@ def try_out(folder: Path, own_settings: Path, stop: threading.Event) -> None:
         RunError: the new version refuses settings or model, or fails.
         Interrupted: `stop` was set.
     """
-    user = trust.nobody(SETTINGS_GROUP)
+    user = trust.nobody(settings_file.GROUP)
     program = str(folder / "bin" / "edge-app")
     verify = [program, "models", "verify", "cifar10-base"]
     steps.run(Step("the self-test", verify, user=user, limit_s=_TRIAL_LIMIT_S), stop)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_app.errors import RunError, StartError
-from edge_app.service import building, environments, restoring, systemd
+from edge_app.service import building, environments, restoring, settings_file, systemd
 from edge_app.service.restoring import Attempt, Before
 from edge_app.service.systemd import UNIT
 from edge_app.settings.flags.service import ServiceInstall
@@ -163,8 +163,11 @@ def _put_in_place(
         written[drop_in] = None
         drop_in.unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")
-    for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
-        systemd.systemctl(*words, stop=stop)
+    with settings_file.group(stop, places.root):
+        for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
+            systemd.systemctl(*words, stop=stop)
+        # Last: should the start fail, the version before must still be able to read the file.
+        settings_file.protect(places.settings, places.root)
 
 
 def _was_running(unit: Mapping[str, str]) -> bool:
@@ -235,6 +238,8 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
         if is_purging:
             removal.delete(*(places.logs if _is_of_systemd(*places.logs) else ()))
             removal.delete(places.settings, with_folder=True)
+            remove = partial(settings_file.remove_group, threading.Event(), places.root)
+            removal.attempt(f"remove the group {settings_file.GROUP}", remove)
         removal.delete(*([link] if environments.linked(link) else ()))
         removal.removed += [path for path in made if environments.remove(path)]
         removal.attempt(f"clear {link.parent}", partial(environments.clear_draft, link))

@@ -124,11 +124,12 @@ INSTALL = """
 import sys
 from pathlib import Path
 from edge_app import cli
-from edge_app.service import install, systemd
+from edge_app.service import install, settings_file, systemd
 from edge_app.system import process
 stop = process.stop_on_signals()
 places = install.Places(Path(sys.argv[1]))
 install.require_root, systemd.show, systemd.systemctl = lambda: None, dict, lambda *words, stop=None: ""
+settings_file.make_group = lambda *_: False
 install.install.__defaults__ = (places,)
 process.leave(cli.main(["service", "install", "--from", sys.argv[2], "--wheels", sys.argv[3]], stop))
 """

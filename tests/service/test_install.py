@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import RunError
-from edge_app.service import building, environments, install, systemd
+from edge_app.service import building, environments, install, settings_file, systemd
 from edge_app.service.install import Places
 from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import shipped, v4l2
@@ -82,6 +82,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setattr(install, "require_root", lambda: None)
     monkeypatch.setattr(systemd, "show", lambda: RUNNING)
     monkeypatch.setattr(systemd, "systemctl", lambda *words, stop=None: "")
+    monkeypatch.setattr(settings_file, "make_group", lambda stop, root: False)  # test_settings_file makes it
     root = tmp_path / "root"
     (root / "opt").mkdir(parents=True)
     return Places(root)

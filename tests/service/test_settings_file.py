@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import Interrupted, RunError
-from edge_app.service import settings_file
+from edge_app.service import building, environments, install, settings_file, systemd
+from edge_app.service.install import Places
 from edge_app.service.settings_file import GROUP
+from edge_app.settings.flags.service import ServiceInstall
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
 TOOLS = [name for name in ("systemd-sysusers", "groupadd") if shutil.which(name, path=settings_file._FOLDERS)]
@@ -127,3 +129,52 @@ def test_a_tool_that_fails_is_quoted(root: Path, monkeypatch: pytest.MonkeyPatch
     stop.set()
     with pytest.raises(Interrupted):
         settings_file.make_group(stop, root)
+
+
+@pytest.fixture
+def places(root: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """Make a root that the service is installed into, with a build and a systemctl that do nothing."""
+    monkeypatch.setattr(install, "require_root", lambda: None)
+    monkeypatch.setattr(systemd, "show", lambda: {"ActiveState": "active"})
+    monkeypatch.setattr(systemd, "systemctl", lambda *words, stop=None: "")
+    monkeypatch.setattr(building, "build", lambda settings, link, own, stop: environments.create(link))
+    (root / "opt").mkdir()
+    return Places(root)
+
+
+@needs_root
+@pytest.mark.parametrize("was_there", [True, False])
+def test_install_protects_the_settings_and_purging_removes_the_group(was_there: bool, places: Places) -> None:
+    """New and existing settings, however readable, are root's and the service's; the group goes with the settings."""
+    if was_there:
+        places.settings.parent.mkdir(parents=True)
+        places.settings.write_text("[camera]\n")
+        places.settings.chmod(0o644)
+    install.install(ServiceInstall(), threading.Event(), places)
+    assert rights(places.settings) == (0o640, settings_file._gid(places.root))
+    assert f"SupplementaryGroups=video {GROUP}\n" in places.unit.read_text()
+    install.uninstall(is_purging=False, places=places)
+    assert rights(places.settings) == (0o640, settings_file._gid(places.root))
+    install.uninstall(is_purging=True, places=places)
+    assert settings_file._gid(places.root) is None
+
+
+@needs_root
+def test_a_start_that_fails_leaves_the_settings_readable_for_the_version_before(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old unit knows no group: its service must be able to read the file when it is started again."""
+    places.settings.parent.mkdir(parents=True)
+    places.settings.write_text("[camera]\n")
+    places.settings.chmod(0o644)
+
+    def systemctl(*words: str, stop: threading.Event | None = None) -> str:
+        if words[0] == "enable":
+            raise RunError("it does not", "nothing")
+        return ""
+
+    monkeypatch.setattr(systemd, "systemctl", systemctl)
+    with pytest.raises(RunError, match="it does not"):
+        install.install(ServiceInstall(), threading.Event(), places)
+    assert rights(places.settings) == (0o644, 0)
+    assert settings_file._gid(places.root) is None
