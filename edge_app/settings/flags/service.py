@@ -46,7 +46,7 @@ class ServiceUninstall(Command):
       sudo edge-app service uninstall --purge
     """
 
-    purge: bool = Field(False, description="also remove /etc/edge-app/config.toml and the logs")
+    purge: bool = Field(False, description="also remove /etc/edge-app/config.toml, its group and the logs")
 
 
 class ServiceStatus(Command):
