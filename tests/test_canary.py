@@ -273,8 +273,8 @@ CASES: dict[str, Route] = {
     ),
     # Bugs and crashes.
     "bug: in the capture thread": Route(
-        (*RUN, "--source", http("live")),
-        "Traceback",
+        (*RUN, "--source", http("live"), "--duration", "4"),
+        "edge-app: ",
         script=BUG.format(module="sources.stream", owner="_camera", name="Stream.read"),
     ),
     "bug: while connecting": Route(

@@ -7,12 +7,13 @@ settings. There are few: those of the command line, the environment, the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_app.secret.masking import Findings
 
+HIDDEN = "***"
 _MOST = 256  # A script may open cameras for ever; the oldest is forgotten.
 _SHORTEST = 3  # Shorter ones cannot be told from any other text.
 _SAFE_ANYWHERE = 5  # From this length on, a secret is also taken out of the middle of a word.
@@ -35,13 +36,13 @@ def masked(text: str) -> str:
     found = masking.find(text)
     if not found.spans:
         return text
-    shown = masking.hide(text, found.spans)
+    shown = _hide(text, ((span.begin, span.end) for span in found.spans))
     pattern = _patterns.pop(text, None) or _pattern(text, found)
     if pattern is None:
         return shown
     _keep(text, pattern)
     # Where a user or host repeats the password, the masked address must not give it away.
-    return pattern.sub(masking.HIDDEN, shown)
+    return pattern.sub(HIDDEN, shown)
 
 
 def _keep(text: str, pattern: re.Pattern[str]) -> None:
@@ -81,9 +82,19 @@ def know(*texts: str) -> None:
 
 def scrubbed(text: str) -> str:
     """Return a text without any known secret, be it as it is, percent-encoded, escaped, or a login in base64."""
-    for pattern in list(_patterns.values()):
-        text = pattern.sub("***", text)
-    return text
+    # All are looked for before any is taken out: a short one may be part of a long one.
+    spans = sorted(found.span() for pattern in list(_patterns.values()) for found in pattern.finditer(text))
+    return _hide(text, spans) if spans else text
+
+
+def _hide(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return a text with *** for each span, sorted; overlapping spans become one."""
+    shown, end = "", -1
+    for begin, stop in spans:
+        if begin > end:
+            shown += f"{text[max(end, 0) : begin]}{HIDDEN}"
+        end = max(end, stop)
+    return shown + text[max(end, 0) :]
 
 
 def scrub_error(error: BaseException) -> None:
