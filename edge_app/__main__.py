@@ -9,6 +9,7 @@ from edge_app.system import process
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    process.leave_current_folder()
     process.open_standard_streams()
     stop = process.stop_on_signals()  # Before the slow imports, so that Ctrl-C during them ends cleanly too.
     if "--service" in sys.argv:

@@ -39,11 +39,13 @@ def main(arguments: Sequence[str], stop: threading.Event) -> int:
 
 
 def _run(arguments: Sequence[str], stop: threading.Event) -> int:
+    words = ""
     try:
         # Before parsing, whose errors are logged too; so nothing has parsed --verbose yet.
         journal.set_up("--verbose" in arguments)
         know(*arguments, *(value for value in os.environ.values() if "://" in value))  # of a proxy, or pip's index
         asked = command_line.parse(arguments, commands.TABLE)
+        words = asked.words
         if not commands.TABLE[asked.words].has_to_finish:
             process.die_on_signals(stop)
         if asked.words != "run":  # `run` still has much to load, and turns the collector on after that
@@ -60,7 +62,8 @@ def _run(arguments: Sequence[str], stop: threading.Event) -> int:
         process.die_on_signals(stop)
         return error.exit_code
     except EdgeAppError as error:
-        if stop.is_set() and isinstance(error, ConfigError | StartError):
+        # Only of a run, which goes on until it is stopped: no other command has done its work by then.
+        if words == "run" and stop.is_set() and isinstance(error, ConfigError | StartError):
             return EXIT_OK  # Stopped before it began: an error from giving up is not a failure.
         _report(error)
         return error.exit_code

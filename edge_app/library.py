@@ -10,7 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field, ValidationError
 
 from edge_app import pipeline, sources
-from edge_app.errors import UsageError, closest
+from edge_app.errors import EdgeAppError, UsageError, closest
 from edge_app.metering import Stages
 from edge_app.model import classifier
 from edge_app.model.decision import Decision, rules
@@ -29,6 +29,7 @@ from edge_app.pictures import preprocess
 from edge_app.pictures.array import ArrayPicture
 from edge_app.pipeline import Control, Limits, Recogniser
 from edge_app.records import Crop, Frame, Picture, Result, Verdict
+from edge_app.secret import know, masked, masked_value, scrub_error
 from edge_app.settings import layers
 from edge_app.settings.sections import CameraOptions, DecisionOptions, ModelOptions
 from edge_app.settings.values import CropValue
@@ -76,7 +77,8 @@ class Classifier:
 
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, **settings: Any) -> None:
         options = _checked(StillSettings, {"model": os.fspath(model), **settings})
-        network = classifier.load(options, threading.Event())
+        with _without_secrets():
+            network = classifier.load(options, threading.Event())
         decision = Decision(network.labels, rules(options, network.card, is_sequence=False))
         self._recogniser, self._one_at_a_time = Recogniser(network, decision, options.crop), threading.Lock()
         self.name, self.labels = network.name, network.labels
@@ -93,7 +95,8 @@ class Classifier:
         Raises:
             PictureError: it cannot be read or decoded, or is not a picture.
         """
-        frame = Frame(0, 0.0, 0.0, _picture(picture))
+        with _without_secrets():
+            frame = Frame(0, 0.0, 0.0, _picture(picture))
         with self._one_at_a_time:
             return self._recogniser.look(frame, Stages())
 
@@ -140,7 +143,7 @@ class Watch(Iterator[Result]):
         self._stop = stop = threading.Event()
         # `_results` is a generator: a second thread in it would get ValueError, "generator already executing".
         self._one_at_a_time = threading.Lock()
-        with ExitStack() as resources:
+        with _without_secrets(), ExitStack() as resources:
             network = classifier.load(settings, stop)
             request = Request(
                 camera=settings,
@@ -160,7 +163,7 @@ class Watch(Iterator[Result]):
 
     def __next__(self) -> Result:
         """Wait for the next result. One thread at a time is served; others wait."""
-        with self._one_at_a_time:
+        with self._one_at_a_time, _without_secrets():
             try:
                 return next(self._results)
             except BaseException:  # StopIteration included
@@ -184,6 +187,16 @@ class Watch(Iterator[Result]):
         self.close()
 
 
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    """Keep passwords out of the traceback that a script ends with: it shows the causes of an error too."""
+    try:
+        yield
+    except EdgeAppError as error:
+        scrub_error(error)
+        raise
+
+
 # lru_cache holds no lock during a call: two threads may both load a model at first, and one copy is dropped.
 @lru_cache(_KEPT)
 def _loaded(model: str, _folder: str) -> Classifier:
@@ -199,16 +212,21 @@ def _current_folder() -> str:
 
 
 def _picture(picture: PictureLike) -> Picture:
-    return ArrayPicture(picture) if isinstance(picture, np.ndarray) else load(Path(picture))
+    if isinstance(picture, np.ndarray):
+        return ArrayPicture(picture)
+    know(os.fspath(picture))  # perhaps an address
+    return load(Path(picture))
 
 
 def _checked(kind: type[_Settings], given: dict[str, Any]) -> _Settings:
     # pydantic refuses a Path where a field is a str.
     names = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
-    try:
-        return kind.model_validate(given | names)
-    except ValidationError as error:
-        raise UsageError.together([_wrong(kind, detail) for detail in error.errors()]) from error
+    masked_value(given | names)  # A password in the wrong place is then kept out of messages too.
+    with _without_secrets():
+        try:
+            return kind.model_validate(given | names)
+        except ValidationError as error:
+            raise UsageError.together([_wrong(kind, detail) for detail in error.errors()]) from error
 
 
 def _wrong(kind: type[BaseModel], detail: Any) -> UsageError:
@@ -216,6 +234,6 @@ def _wrong(kind: type[BaseModel], detail: Any) -> UsageError:
     if detail["type"] == "extra_forbidden":
         close = closest(name, kind.model_fields)
         hint = f"did you mean {close!r}?" if close else f"there are {', '.join(kind.model_fields)}"
-        return UsageError(f"no setting is called {name!r}", hint)
+        return UsageError(f"no setting is called {masked(name)!r}", hint)
     what, remedy = layers.explain(detail)
     return UsageError(f"{name}: {what}", remedy)

@@ -220,6 +220,24 @@ def test_what_cannot_start_exits_3(arguments: tuple[str, ...], named: str, tmp_p
     assert named in refused(tmp_path, 3, "run", "--log-when", "change", *arguments, "--preview", "none")[-1]
 
 
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs this machine")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("service", "install"), 3),
+        (("train", "--data", "/nonexistent"), None),
+        (("run", "--source", "/nonexistent.mp4", "--preview", "none"), 0),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_only_a_run_may_be_stopped_before_it_began(words: tuple[str, ...], code: int | None) -> None:
+    """A signal during its start does not make a command succeed that had something to finish."""
+    stop = threading.Event()
+    stop.set()
+    found = cli.main(words, stop)
+    assert found == code if code is not None else found != 0
+
+
 def test_200_frames_are_200_lines_of_the_documented_schema(tmp_path: Path) -> None:
     """`run --frames 200 --log FILE` writes 200 lines, each valid; stdout stays empty and stderr sums up."""
     done = edge_app(tmp_path, *SYNTHETIC, "--frames", "200", "--log", "out.jsonl")

@@ -69,7 +69,14 @@ INSIDE = {
         ["store"],
         ["card"],
     ],
-    "service": [["session", "install"], ["building", "health", "waiting"], ["environments"], ["notify", "journal"]],
+    "service": [
+        ["session", "install"],
+        ["building", "health", "waiting"],
+        ["checkout", "systemd", "restoring"],
+        ["packages"],
+        ["environments", "settings_file", "steps"],
+        ["notify", "journal"],
+    ],
     "settings": [["command_line"], ["_parser", "layers"], ["flags"], ["sections"], ["values"], ["choices"]],
     "secret": [["_known"], ["masking"], ["_parameters"]],
     "sources": [

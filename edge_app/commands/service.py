@@ -33,11 +33,11 @@ def uninstall(settings: ServiceUninstall, stop: threading.Event) -> int:
 
 def status(settings: ServiceStatus, stop: threading.Event) -> int:
     """Run `edge-app service status`."""
-    from edge_app.service import install
+    from edge_app.service import systemd
 
-    found = install.show()
-    print(install.describe(found))
+    found = systemd.show()
+    print(systemd.describe(found))
     # systemctl show succeeds for a unit that does not exist, too: only LoadState tells.
-    if found.get("LoadState") != "loaded":
+    if found.get("LoadState", "not-found") == "not-found":
         return EXIT_NO_START
     return EXIT_OK if found.get("ActiveState") == "active" else EXIT_FAILED

@@ -7,18 +7,19 @@ settings. There are few: those of the command line, the environment, the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_app.secret.masking import Findings
 
+HIDDEN = "***"
 _MOST = 256  # A script may open cameras for ever; the oldest is forgotten.
 _SHORTEST = 3  # Shorter ones cannot be told from any other text.
 _SAFE_ANYWHERE = 5  # From this length on, a secret is also taken out of the middle of a word.
 # A text of these cannot hold a secret, and most settings are such: nothing else need be loaded for them.
 _PLAIN = re.compile(r"(?!//)(?:[\w.,-]+/?)*")
-_SEPARATORS = re.compile(r"[@:/?#&;,\s]+")
+_SEPARATORS = re.compile(r"[@:/?#&;,\s]+|[^\x00-\x7f]+")
 _ANY = "surrogatepass"  # Words of a command line may hold bytes that are no text.
 _PERHAPS_A_NAME = re.compile(r"[A-Za-z]{1,11}")
 _WORD = re.compile(r"[a-z]{1,7}")  # A part of a secret that may be any word.
@@ -35,13 +36,13 @@ def masked(text: str) -> str:
     found = masking.find(text)
     if not found.spans:
         return text
-    shown = masking.hide(text, found.spans)
+    shown = _hide(text, ((span.begin, span.end) for span in found.spans))
     pattern = _patterns.pop(text, None) or _pattern(text, found)
     if pattern is None:
         return shown
     _keep(text, pattern)
     # Where a user or host repeats the password, the masked address must not give it away.
-    return pattern.sub(masking.HIDDEN, shown)
+    return pattern.sub(HIDDEN, shown)
 
 
 def _keep(text: str, pattern: re.Pattern[str]) -> None:
@@ -81,9 +82,19 @@ def know(*texts: str) -> None:
 
 def scrubbed(text: str) -> str:
     """Return a text without any known secret, be it as it is, percent-encoded, escaped, or a login in base64."""
-    for pattern in list(_patterns.values()):
-        text = pattern.sub("***", text)
-    return text
+    # All are looked for before any is taken out: a short one may be part of a long one.
+    spans = sorted(found.span() for pattern in list(_patterns.values()) for found in pattern.finditer(text))
+    return _hide(text, spans) if spans else text
+
+
+def _hide(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return a text with *** for each span, sorted; overlapping spans become one."""
+    shown, end = "", -1
+    for begin, stop in spans:
+        if begin > end:
+            shown += f"{text[max(end, 0) : begin]}{HIDDEN}"
+        end = max(end, stop)
+    return shown + text[max(end, 0) :]
 
 
 def scrub_error(error: BaseException) -> None:
@@ -111,13 +122,19 @@ def _choice(part: str) -> str:
 
 
 def _parts(text: str, found: Findings) -> Iterator[str]:
-    """Yield each secret, and its parts between separators: a library that misreads an address quotes only a part."""
+    """Yield each secret, and its parts between separators and foreign letters.
+
+    A library that misreads an address quotes only a part, and a server may spoil what is not ASCII.
+    """
+    from urllib.parse import unquote
+
     for span in found.spans:
         secret = text[span.begin : span.end].lstrip("&;?#/_,")
         if not span.is_certain and _PERHAPS_A_NAME.fullmatch(secret):
             continue  # which messages need
         yield secret
-        yield from (part for part in _SEPARATORS.split(secret) if not _WORD.fullmatch(part))
+        for whole in (secret, unquote(secret)):
+            yield from (part for part in _SEPARATORS.split(whole) if not _WORD.fullmatch(part))
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -129,14 +146,9 @@ def _spellings(secret: str) -> Iterator[str]:
     for plain in {secret, decoded, unquote(decoded), re.sub("/+", "/", secret)}:
         escaped = (repr(plain)[1:-1], ascii(plain)[1:-1], json.dumps(plain)[1:-1], html.escape(plain))
         once = quote(plain, safe="", errors=_ANY)
-        yield from (
-            plain,
-            *escaped,
-            once,
-            quote(plain, errors=_ANY),
-            quote_plus(plain, errors=_ANY),
-            quote(once, safe=""),
-        )
+        yield from (plain, *escaped, once, quote(once, safe=""))
+        yield from (quote(plain, errors=_ANY), quote_plus(plain, errors=_ANY))
+        yield plain.encode("utf-8", _ANY).decode("latin-1")  # as http.client reads UTF-8
 
 
 def _logins(found: Findings) -> Iterator[str]:

@@ -8,15 +8,14 @@ only what is no address at all, such as a path, keeps its colons, @ and paramete
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_app.secret import _parameters
 from edge_app.secret._parameters import Span
 
-__all__ = ["HIDDEN", "PLACEHOLDER", "Findings", "Login", "Span", "find", "hide"]
+__all__ = ["PLACEHOLDER", "Findings", "Login", "Span", "find"]
 
-HIDDEN = "***"
 # `{credential:NAME}` and `{file:/PATH}` stand for a secret kept elsewhere: they name its place and are shown.
 PLACEHOLDER = re.compile(r"\{(credential|file):([^{}]*)\}")
 # What stands in a placeholder's place while the rules below look for secrets: no rule gives it a meaning.
@@ -69,16 +68,6 @@ class Findings:
 
     spans: tuple[Span, ...]
     login: Login | None = None
-
-
-def hide(text: str, spans: Iterable[Span]) -> str:
-    """Return a text with *** for each span; overlapping spans become one."""
-    shown, end = "", -1
-    for span in spans:
-        if span.begin > end:
-            shown += f"{text[max(end, 0) : span.begin]}{HIDDEN}"
-        end = max(end, span.end)
-    return shown + text[max(end, 0) :]
 
 
 def find(text: str) -> Findings:

@@ -1,36 +1,56 @@
-"""A new Python environment for the service: built and tried, or removed without a trace."""
+"""A new Python environment for the service: built and tried, or removed without a trace.
+
+Root unpacks wheels and runs none of what is in them: a checkout's wheel is built by its owner (`checkout`), pip is not
+part of the environment (`packages`), and the trial runs as nobody.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 
 from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
-from edge_app.service import environments
+from edge_app.service import checkout, environments, packages, settings_file, steps
+from edge_app.service.steps import Step
 from edge_app.settings.flags.service import ServiceInstall
-from edge_app.system import process
+from edge_app.system import files, process, shipped, trust
 
-PRIVATE_HOMES = ("/home", "/root")  # ProtectHome= hides these from the service.
-KEPT_OUT = (".git", ".venv*", "build", "*.egg-info", "__pycache__", ".*_cache")
-_PIP_PATHS = ("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_CERT")
+# What the service does not see: ProtectHome= and PrivateTmp= hide these.
+PRIVATE_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+_TRIAL_LIMIT_S = 300.0
 
 
-def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is built.
+
+    Attributes:
+        source: a wheel or a checkout.
+        python: the interpreter.
+        sees_system: whether the environment sees the system's packages, among them picamera2.
+        wheels: folder that all packages come from; None for an index.
+    """
+
+    source: Path
+    python: str
+    sees_system: bool
+    wheels: Path | None
+
+
+def build(settings: ServiceInstall, link: Path, own_settings: Path, stop: threading.Event) -> Path:
     """Make a new environment next to the one in use, install edge-app in it, and try it.
 
     Args:
         settings: of the command; without --from, it installs from where this edge-app was installed from.
         link: points to the environment in use.
+        own_settings: the service's settings file; tried if it exists.
         stop: set to give up.
 
     Returns:
@@ -42,38 +62,102 @@ def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
         RunError: a step failed; the new environment is removed.
         Interrupted: `stop` was set; the new environment is removed.
     """
-    source = settings.from_ or origin()
-    if not source.is_file() and not (source / "setup.py").is_file():
-        raise StartError(f"{source} is neither a wheel nor a checkout of edge-app", "name one with --from")
-    python = choose_python(stop)
-    sees_system = _has(python, "picamera2", stop)
-    if sees_system and not _has(python, "cv2", stop):
-        raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
+    plan = _plan(settings, stop)
     folder = environments.create(link)
-    environments.say(f"making {folder} with {python}{' and the packages from apt' if sees_system else ''}")
-    program = str(folder / "bin" / "edge-app")
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            mine = {"TMPDIR": scratch}  # A killed pip leaves files behind; they go with the scratch folder.
-            venv = process.isolated(python, "-m", "venv", *_sees(sees_system), str(folder))
-            step("making the environment", venv, stop, mine)
-            wanted = unspoilt(source, Path(scratch), stop)
-            environments.say("installing (some minutes on a Raspberry Pi)")
-            pip = pip_command(folder, wanted, settings.wheels, "" if sees_system else "[headless]")
-            step("installing edge-app", pip, stop, pip_variables() | mine)
-            environments.say("trying it: models, self-test, a few frames")
-            step("the self-test", [program, "models", "verify", "cifar10-base"], stop, mine)
-            frames = ("--source", "synthetic", "--frames", "5")
-            words = ["run", *frames, "--preview", "none", "--log", os.devnull]
-            step("classifying a few frames", [program, *words], stop, mine)
+        environments.say(
+            f"making {folder} with {plan.python}{' and the packages from apt' if plan.sees_system else ''}"
+        )
+        scratch = folder / environments.SCRATCH
+        scratch.mkdir()
+        _fill(folder, plan, scratch, stop)
+        environments.say("trying it: models, self-test, a few frames")
+        try_out(folder, own_settings, stop)
+        shutil.rmtree(scratch)
+        environments.finish(folder)
+    except OSError as error:
+        environments.discard(folder)
+        raise RunError(f"cannot write in {folder}: {error.strerror}", environments.ROOM) from error
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        environments.discard(folder)
         raise
     return folder
 
 
-def _sees(system: bool) -> list[str]:
-    return ["--system-site-packages"] if system else []
+def _plan(settings: ServiceInstall, stop: threading.Event) -> Plan:
+    source = (settings.from_ or origin()).absolute()
+    if not source.is_file() and not (source / "setup.py").is_file():
+        raise StartError(f"{source} is neither a wheel nor a checkout of edge-app", "name one with --from")
+    if source.is_file():
+        packages.pins_of(source, sees_system=False)  # refused before anything is made if it is damaged
+    python = choose_python(stop)
+    sees_system = _has(python, "picamera2", stop)
+    if sees_system and not _has(python, "cv2", stop):
+        raise DependencyMissing("OpenCV is missing", "run: sudo apt install python3-opencv")
+    return Plan(source, python, sees_system, settings.wheels.resolve() if settings.wheels else None)
+
+
+def _fill(folder: Path, plan: Plan, scratch: Path, stop: threading.Event) -> None:
+    """Make the environment and install edge-app in it, with pip from a second environment that does not stay."""
+    tools = scratch / "tools"
+    sees = ["--system-site-packages"] if plan.sees_system else []
+    venv = process.isolated(plan.python, "-m", "venv")
+    steps.run(Step("making the environment", [*venv, "--without-pip", *sees, str(folder)]), stop)
+    steps.run(Step("making an environment with pip", [*venv, str(tools)], {"TMPDIR": str(scratch)}), stop)
+    environments.say("installing (some minutes on a Raspberry Pi)")
+    wheel = _own_wheel(plan, scratch, tools / "bin" / "python", stop)
+    _install(packages.Pip(folder, tools, plan.wheels), wheel, plan.sees_system, stop)
+
+
+def _own_wheel(plan: Plan, scratch: Path, python: Path, stop: threading.Event) -> Path:
+    """Return a copy of edge-app's wheel that only root can change."""
+    if plan.source.is_file():
+        return Path(shutil.copyfile(plan.source, scratch / plan.source.name))
+    return checkout.build(plan.source, checkout.Workshop(scratch, python, plan.wheels), stop)
+
+
+def _install(pip: packages.Pip, wheel: Path, sees_system: bool, stop: threading.Event) -> None:
+    """Unpack edge-app's wheel and those that it pins.
+
+    Raises:
+        StartError: it pins nothing, and packages would come from an index.
+    """
+    pins = packages.pins_of(wheel, sees_system)
+    if not pins and not pip.wheels:
+        raise StartError(
+            f"{wheel.name} does not list the hashes of what it needs", "name a folder of wheels with --wheels"
+        )
+    listed = wheel.with_name("requirements.txt")
+    files.write(listed, packages.requirements(pins, wheel))
+    wanted = ["--require-hashes", "--no-deps", "-r", str(listed)]
+    if pip.wheels and not (pins and _succeeds(pip.step("--dry-run", *wanted), stop)):
+        environments.say(f"taking what {pip.wheels} holds: not the packages, by hash, that edge-app was tested with")
+        wanted = [f"edge-app{'' if sees_system else '[headless]'} @ {wheel.as_uri()}"]
+    steps.run(pip.step(*wanted), stop)
+
+
+def try_out(folder: Path, own_settings: Path, stop: threading.Event) -> None:
+    """Run the self-test, then the service's own settings and model on a few drawn frames; nothing is written.
+
+    Nobody runs it, as the code in the wheels is not root's, and as the service's user owns nothing either.
+
+    Raises:
+        RunError: the new version refuses settings or model, or fails.
+        Interrupted: `stop` was set.
+    """
+    user = trust.nobody(settings_file.GROUP)
+    program = str(folder / "bin" / "edge-app")
+    verify = [program, "models", "verify", "cifar10-base"]
+    steps.run(Step("the self-test", verify, user=user, limit_s=_TRIAL_LIMIT_S), stop)
+    if not os.path.lexists(own_settings):
+        own_settings = folder / environments.SCRATCH / "config.toml"
+        files.write(own_settings, shipped.folder("systemd").joinpath("config.toml").read_bytes())
+    # A camera's size and crop need not fit the drawn pictures.
+    camera = ("--source", "synthetic", "--size", "640x480", "--crop", "center", "--fps", "30", "--rate", "30")
+    words = [program, "run", "--service", "--config", str(own_settings), *camera, "--frames", "3"]
+    words += ["--preview", "none", "--log", os.devnull]
+    without_sinks = {"EDGE_APP_SINK": ""}
+    steps.run(Step("trying the service's settings", words, without_sinks, user, _TRIAL_LIMIT_S), stop)
 
 
 def origin() -> Path:
@@ -82,9 +166,9 @@ def origin() -> Path:
     Raises:
         StartError: it no longer exists, or came from a package index.
     """
-    checkout = Path(__file__).parents[2]
-    if (checkout / "setup.py").exists():
-        return checkout
+    checked_out = Path(__file__).parents[2]
+    if (checked_out / "setup.py").exists():
+        return checked_out
     try:
         record = json.loads(metadata.distribution("edge-app").read_text("direct_url.json") or "{}")  # PEP 610
     except metadata.PackageNotFoundError:
@@ -97,17 +181,16 @@ def origin() -> Path:
 
 
 def choose_python(stop: threading.Event) -> str:
-    """Return an interpreter that the service can reach: the running one if possible, else the system's.
+    """Return an interpreter that the service can reach and only root can change: the running one, or the system's.
 
     Raises:
         DependencyMissing: neither can be used.
     """
     # Not `sys.executable`: that may be in a virtual environment which the user deletes some day.
-    own = str(Path(sys.base_prefix, "bin", "python3").resolve())
-    for path in (own, "/usr/bin/python3"):
-        is_hidden = any(Path(path).is_relative_to(home) for home in PRIVATE_HOMES)
-        if not is_hidden and _succeeds(process.isolated(path, "-c", _IS_FIT), stop):
-            return path
+    own = Path(sys.base_prefix, "bin", "python3").resolve()
+    for path in (own, Path("/usr/bin/python3")):
+        if _is_roots(path) and not _is_hidden(path) and _succeeds(_python("looking", str(path), _IS_FIT), stop):
+            return str(path)
     raise DependencyMissing(
         f"a service cannot use {own}, and /usr/bin/python3 is older than 3.11 or cannot make environments",
         "run: sudo apt install python3 python3-venv",
@@ -118,118 +201,31 @@ def choose_python(stop: threading.Event) -> str:
 _IS_FIT = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 
 
-def pip_command(folder: Path, wanted: Path, wheels: Path | None, extras: str) -> list[str]:
-    """Return the command that installs edge-app into an environment."""
-    offline = ["--no-index", "--find-links", str(wheels.resolve())] if wheels else []
-    python = str(folder / "bin" / "python")
-    pip = process.isolated(python, "-m", "pip", "install", "--disable-pip-version-check")
-    return [*pip, *offline, f"edge-app{extras} @ {wanted.resolve().as_uri()}"]
+def _is_roots(python: Path) -> bool:
+    libraries = sorted(python.parents[1].glob("lib/python3*"))
+    return all(trust.only_root_can_change(path) for path in (python, *libraries))
 
 
-def pip_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return pip's variables, and the pip.conf of the user who ran sudo: it may name an index or a wheel folder.
-
-    Paths in PIP_* variables become absolute because pip runs in another folder.
-    """
-    found = {}
-    for name in environment.keys() & set(_PIP_PATHS):
-        value = environment[name]
-        # pip splits these at spaces, but one path may contain a space itself: an existing one is kept whole.
-        words = [value] if Path(value).exists() else value.split()
-        found[name] = " ".join(str(Path(word).absolute()) if Path(word).exists() else word for word in words)
-    user = environment.get("SUDO_USER")
-    if user and "PIP_CONFIG_FILE" not in found:
-        settings = Path(os.path.expanduser(f"~{user}"), ".config", "pip", "pip.conf")  # noqa: PTH111  # of another user
-        if settings.is_file():
-            found["PIP_CONFIG_FILE"] = str(settings)
-    return found
-
-
-def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment without PYTHON* variables, which could make root run modules from anywhere."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
-    return kept | {"PYTHONNOUSERSITE": "1"}
-
-
-_READABLE = "check that the checkout is complete and that the disk has room for a copy"
-
-
-def unspoilt(source: Path, scratch: Path, stop: threading.Event) -> Path:
-    """Return a wheel as it is, and a copy of a checkout: a build would leave root's files in the original.
-
-    Raises:
-        RunError: it cannot be copied.
-        Interrupted: `stop` was set.
-    """
-    if source.is_file():
-        return source
-    copy = scratch / "edge-app"
-    try:
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*KEPT_OUT), copy_function=_copying(stop))
-    except shutil.Error as errors:
-        path, _, reason = errors.args[0][0]
-        raise RunError(f"cannot copy {path}: {reason}", _READABLE) from errors
-    except OSError as error:
-        raise RunError(f"cannot copy {source}: {error.strerror}", _READABLE) from error
-    return copy
-
-
-def _copying(stop: threading.Event) -> Callable[[str, str], object]:
-    def copy(source: str, target: str) -> None:
-        _check(stop)
-        shutil.copy2(source, target)
-
-    return copy
-
-
-def _check(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Interrupted("interrupted: everything is as it was before", "run the same command again")
+def _is_hidden(path: Path) -> bool:
+    # Both with links followed: /home may be one.
+    return any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in PRIVATE_FOLDERS)
 
 
 def _has(python: str, module: str, stop: threading.Event) -> bool:
     # Looked up, not imported: the command runs as root, and an import would run all of the package's code.
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-    return _succeeds(process.isolated(python, "-c", code), stop)
+    return _succeeds(_python("looking", python, code), stop)
 
 
-def _succeeds(command: Sequence[str], stop: threading.Event) -> bool:
+def _python(name: str, python: str, code: str) -> Step:
+    return Step(name, process.isolated(python, "-c", code))
+
+
+def _succeeds(step: Step, stop: threading.Event) -> bool:
     try:
-        step("looking", command, stop)
+        steps.run(step, stop)
     except Interrupted:
         raise
     except RunError:
         return False
     return True
-
-
-def step(
-    name: str, command: Sequence[str], stop: threading.Event, variables: Mapping[str, str] = MappingProxyType({})
-) -> str:
-    """Run one program to its end and return its output.
-
-    Args:
-        name: what the step does; messages show it instead of the command line.
-        command: the program, an absolute path or a name in PATH, and its arguments.
-        stop: set to end it.
-        variables: added to this process's environment, from which PYTHON* variables are removed.
-
-    Raises:
-        RunError: it cannot be run, or failed; the message ends with its last 8 lines.
-        Interrupted: `stop` was set.
-    """
-    _check(stop)
-    try:
-        ended = process.run_child(command, stop, math.inf, environment=clean_environment() | dict(variables))
-    except OSError as error:
-        raise RunError(
-            f"{command[0]} cannot be run: {error.strerror}", "install it, or let this user run it"
-        ) from error
-    if ended.code is None:
-        # This always raises: with no time limit, only `stop` makes `run_child` give up.
-        _check(stop)
-    if ended.code:
-        said = (ended.said.strip() or ended.printed.strip()).splitlines()
-        first = f"{name} failed (exit code {ended.code}){':' if said else ''}"
-        raise RunError("\n".join([first, *said[-8:]]), "fix that, then run the same command again")
-    return ended.printed

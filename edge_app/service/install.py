@@ -1,25 +1,23 @@
-"""The systemd service on this machine: install, uninstall, status. `edge-app service`."""
+"""Installs the systemd service on this machine and removes it. `edge-app service`."""
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import os
-import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from edge_app.errors import RunError, StartError
-from edge_app.service import building, environments
-from edge_app.service.notify import DEGRADED
+from edge_app.service import building, environments, restoring, settings_file, systemd
+from edge_app.service.restoring import Attempt, Before
+from edge_app.service.systemd import UNIT
 from edge_app.settings.flags.service import ServiceInstall
-from edge_app.system import files, shipped, v4l2
-from edge_app.system.wording import counted
+from edge_app.system import files, shipped
 
-UNIT = "edge-app.service"
 DROP_IN = "edge-app-network.conf"
 
 
@@ -66,21 +64,6 @@ class Places:
         return [folder / "edge-app", folder / "private" / "edge-app"]
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """The state before an installation, to restore if it fails.
-
-    Attributes:
-        files: content of unit, drop-in and settings; None for a missing file.
-        environment: what the link pointed to.
-        unit: its properties, from `show`.
-    """
-
-    files: Mapping[Path, bytes | None]
-    environment: Path | None
-    unit: Mapping[str, str]
-
-
 def install(settings: ServiceInstall, stop: threading.Event, places: Places = Places()) -> str:
     """Build an environment for the service, put unit and settings in place, enable, start, and check that it runs.
 
@@ -110,22 +93,41 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
             if half_made != used:
                 environments.remove(half_made)
         _require_plain_files(places)
-        folder = building.build(settings, link, stop)
-        written: dict[Path, bytes | None] = {}
-        before = None
-        try:
-            before = _look(places)  # not earlier: a build takes minutes, and the user may edit settings meanwhile
-            _put_in_place(settings, places, folder, written, stop)
-        except BaseException:
-            if before:
-                _put_back(before, written, places)
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        folder = building.build(settings, link, places.settings, stop)
+        _replace(settings, places, folder, stop)
         for path in environments.own(link):
             if path != folder:
                 environments.remove(path)
         _report_doubtful(link)
-    return describe(show())
+    return systemd.describe(systemd.show())
+
+
+def _replace(settings: ServiceInstall, places: Places, folder: Path, stop: threading.Event) -> None:
+    """Make the new environment the one in use, or put back everything.
+
+    Raises:
+        RunError: a step failed; the message says so if something could not be put back.
+        Interrupted: `stop` was set.
+    """
+    written: dict[Path, bytes | None] = {}
+    before, unit, room = None, {}, folder / environments.SCRATCH
+    try:
+        unit = systemd.show()
+        # Not earlier: a build takes minutes, and the user may edit settings meanwhile.
+        before = restoring.keep((places.unit, places.drop_ins / DROP_IN, places.settings), places.environment, room)
+        changed = edited(places)
+        _put_in_place(settings, places, folder, written, stop)
+    except BaseException as error:
+        lost, failed = _undo(before, written, unit) if before else ([], [])
+        if not lost:  # else what was kept is still needed
+            environments.discard(folder)
+        if before and (lost or failed):
+            lines = [error.what if isinstance(error, RunError) else repr(error), *lost, *failed]
+            raise RunError("\n".join(lines), _by_hand(before) if lost else "see: journalctl -u edge-app") from error
+        raise
+    kept = [(f"keep {path}", partial(set_aside, old, path)) for path in changed if (old := before.files[path])]
+    for failure in restoring.attempt([*kept, (f"clear {room}", partial(restoring.forget, before))]):
+        environments.say(failure)
 
 
 def _require_plain_files(places: Places) -> None:
@@ -140,15 +142,8 @@ def _require_plain_files(places: Places) -> None:
     for path in (places.unit, places.drop_ins / DROP_IN, places.settings):
         if path.exists() and not path.is_file():
             raise RunError(f"{path} is not a file", "move it elsewhere")
-
-
-def _look(places: Places) -> Before:
-    files = (places.unit, places.drop_ins / DROP_IN, places.settings)
-    return Before({path: _content(path) for path in files}, environments.linked(places.environment), show())
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    if places.unit.exists() and not _is_ours(places.unit):
+        raise RunError(f"{places.unit} is in the way: edge-app did not make it", "move it elsewhere")
 
 
 def _put_in_place(
@@ -168,35 +163,50 @@ def _put_in_place(
         written[drop_in] = None
         drop_in.unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")
-    for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
-        systemctl(*words, stop=stop)
+    with settings_file.group(stop, places.root):
+        for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
+            systemd.systemctl(*words, stop=stop)
+        # Last: should the start fail, the version before must still be able to read the file.
+        settings_file.protect(places.settings, places.root)
 
 
-def _put_back(before: Before, written: Mapping[Path, bytes | None], places: Places) -> None:
-    """Restore the state before, as far as possible: each step is tried even if others fail.
+def _was_running(unit: Mapping[str, str]) -> bool:
+    return unit.get("ActiveState") in ("active", "activating", "reloading")
 
-    Only files that still have the content this installation wrote are touched.
+
+def _undo(before: Before, written: Mapping[Path, bytes | None], unit: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Restore the state before, and say what runs now.
+
+    Returns:
+        Which files and links could not be restored, and what systemd could not do.
     """
-    was_enabled = before.unit.get("UnitFileState") == "enabled"
-    was_running = before.unit.get("ActiveState") in ("active", "activating", "reloading")
-    attempts: list[Callable[[], object]] = []
     # None of these gets `stop`: it is set after an interrupt, and every step would end before it began.
-    attempts += [] if was_running else [partial(systemctl, "stop", UNIT)]
-    attempts += [] if was_enabled else [partial(systemctl, "disable", UNIT)]
-    for path in (path for path, content in written.items() if _content(path) == content):
-        content = before.files[path]
-        attempts.append(partial(path.unlink, missing_ok=True) if content is None else partial(_write, path, content))
-    link = places.environment
-    attempts.append(
-        partial(environments.switch, link, before.environment)
-        if before.environment
-        else partial(environments.delete, link)
-    )
-    attempts += [partial(systemctl, "daemon-reload"), partial(_drop_empty, places.drop_ins, places.settings.parent)]
-    attempts += [partial(systemctl, "restart", UNIT)] if was_running else []
-    for attempt in attempts:
-        with contextlib.suppress(RunError, OSError):
-            attempt()
+    failed = restoring.attempt(_stopping(unit))
+    lost = restoring.attempt(restoring.put_back(before, written))
+    failed += restoring.attempt(_starting(unit))
+    if not lost:
+        failed += restoring.attempt([("remove what was kept", partial(restoring.forget, before))])
+    if _was_running(unit) and not failed:
+        environments.say("the version before is back, and runs")
+    return lost, failed
+
+
+def _by_hand(before: Before) -> str:
+    kept = [f"{old} to {path}" for path, old in before.files.items() if old]
+    return f"make room, then move back what was kept: {', '.join(kept)}"
+
+
+def _stopping(unit: Mapping[str, str]) -> Iterator[Attempt]:
+    if not _was_running(unit):
+        yield "stop the service", partial(systemd.systemctl, "stop", UNIT)
+    if unit.get("UnitFileState") != "enabled":
+        yield "disable the service", partial(systemd.systemctl, "disable", UNIT)
+
+
+def _starting(unit: Mapping[str, str]) -> Iterator[Attempt]:
+    yield "make systemd read its units", partial(systemd.systemctl, "daemon-reload")
+    if _was_running(unit):
+        yield "start the version before", partial(systemd.systemctl, "restart", UNIT)
 
 
 def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
@@ -207,30 +217,91 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
 
     Raises:
         StartError: not root, or no systemd.
-        RunError: something cannot be removed.
+        RunError: something cannot be removed; all the rest is.
     """
     require_root()
     link = places.environment
     with environments.locked(link.parent, threading.Event()):
-        if places.unit.exists():
-            systemctl("disable", "--now", UNIT)
+        removal = _Removal()
         # Before the link goes: an earlier version's environment is known to be ours only by that link.
         made = environments.own(link)
-        gone = [places.unit, places.drop_ins / DROP_IN]
-        gone += places.state if places.state[0].is_symlink() else []  # a real folder there is not of a DynamicUser
-        gone += [places.settings, *places.logs] if is_purging else []
-        gone += [link] if environments.linked(link) else []
-        removed = [path for path in gone if _remove(path)] + [path for path in made if environments.remove(path)]
-        _drop_empty(places.drop_ins, *([places.settings.parent] if is_purging else []))
+        if _is_ours(places.unit):
+            removal.attempt("stop and disable the service", partial(systemd.systemctl, "disable", "--now", UNIT))
+        for path in edited(places):
+            removal.attempt(f"keep {path}", partial(set_aside, path, path))
+        if _is_ours(places.unit):
+            removal.delete(places.unit)
+        elif os.path.lexists(places.unit):
+            environments.say(f"left {places.unit}: edge-app did not make it")
+        removal.delete(places.drop_ins / DROP_IN, with_folder=True)
+        removal.delete(*(places.state if _is_of_systemd(*places.state) else ()))
+        if is_purging:
+            removal.delete(*(places.logs if _is_of_systemd(*places.logs) else ()))
+            removal.delete(places.settings, with_folder=True)
+            remove = partial(settings_file.remove_group, threading.Event(), places.root)
+            removal.attempt(f"remove the group {settings_file.GROUP}", remove)
+        removal.delete(*([link] if environments.linked(link) else ()))
+        removal.removed += [path for path in made if environments.remove(path)]
+        removal.attempt(f"clear {link.parent}", partial(environments.clear_draft, link))
         _report_doubtful(link)
-        systemctl("daemon-reload")
-    return removed
+        removal.attempt("make systemd read its units", partial(systemd.systemctl, "daemon-reload"))
+    if removal.failures:
+        raise RunError("\n".join(removal.failures), "fix that, then run the same command again")
+    return removal.removed
 
 
-def _drop_empty(*folders: Path) -> None:
-    for folder in folders:
-        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-            folder.rmdir()
+@dataclass(slots=True)
+class _Removal:
+    """What was removed so far, and what could not be: one thing that cannot does not keep the others."""
+
+    removed: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def attempt(self, name: str, do: Callable[[], object]) -> bool:
+        failures = restoring.attempt([(name, do)])
+        self.failures += failures
+        return not failures
+
+    def delete(self, *paths: Path, with_folder: bool = False) -> None:
+        """Delete what is there, and with the last of its files a folder that only ours were in."""
+        for path in paths:
+            is_there = path.is_symlink() or path.is_file() or path.is_dir()
+            if is_there and self.attempt(f"remove {path}", partial(environments.delete, path)):
+                self.removed.append(path)
+                if with_folder:
+                    self.attempt(f"remove {path.parent}", partial(restoring.drop, path.parent))
+
+
+def _is_of_systemd(link: Path, folder: Path) -> bool:
+    """Say whether a link and a folder are what systemd makes for a DynamicUser; a real folder is somebody's data."""
+    return link.is_symlink() and link.resolve() == folder.resolve() and not folder.is_symlink()
+
+
+def _is_ours(unit: Path) -> bool:
+    """Say whether a unit, edited or not, is ours: a file that starts the program which install puts there."""
+    found = None if unit.is_symlink() else restoring.content(unit)
+    return found is not None and f"\nExecStart={systemd.PROGRAM} ".encode() in found
+
+
+def edited(places: Places) -> list[Path]:
+    """Return those of our files for systemd that are not as we wrote them: the user has changed them."""
+    used = environments.linked(places.environment)
+    shipped_then = sorted(used.glob("lib/python3*/site-packages/edge_app/systemd")) if used else []
+    found = []
+    for path in (places.unit, places.drop_ins / DROP_IN):
+        known = [restoring.content(folder / path.name) for folder in (shipped.folder("systemd"), *shipped_then)]
+        is_ours = path.name != UNIT or _is_ours(path)
+        if is_ours and not path.is_symlink() and restoring.content(path) not in (None, *known):
+            found.append(path)
+    return found
+
+
+def set_aside(content: Path, path: Path) -> None:
+    """Keep what the user had made of a file of ours, under a name that systemd ignores; it may be at another place."""
+    names = (path.with_name(f"{path.name}.yours{number or ''}") for number in itertools.count())
+    aside = next(name for name in names if not os.path.lexists(name))
+    environments.put_back(content, aside)
+    environments.say(f"your changes to {path} are kept in {aside}")
 
 
 def _report_doubtful(link: Path) -> None:
@@ -244,75 +315,9 @@ def require_root() -> None:
     Raises:
         StartError: not root, or systemd does not run this machine.
     """
-    _require_systemd()
+    systemd.require_systemd()
     if os.geteuid() != 0:
         raise StartError("installing a service takes root", f"run: sudo {sys.argv[0]} {' '.join(sys.argv[1:])}")
-
-
-def _require_systemd() -> None:
-    if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
-        raise StartError("systemd does not run this machine", "'edge-app run' works without it")
-
-
-def systemctl(*arguments: str, stop: threading.Event | None = None) -> str:
-    """Run systemctl and return its output.
-
-    Args:
-        arguments: for systemctl.
-        stop: set to stop waiting for it.
-
-    Raises:
-        RunError: it failed; the message quotes it.
-    """
-    return building.step(
-        f"systemctl {arguments[0]}", ["systemctl", "--no-ask-password", *arguments], stop or threading.Event()
-    )
-
-
-_PROPERTIES = (
-    *("LoadState", "UnitFileState", "ActiveState", "SubState", "ActiveEnterTimestamp", "StateChangeTimestamp"),
-    *("Result", "ExecMainStatus", "NRestarts", "StatusText", "MainPID"),
-)
-
-
-def show() -> dict[str, str]:
-    """Return the unit's properties from systemd."""
-    _require_systemd()
-    lines = systemctl("show", UNIT, "--property", ",".join(_PROPERTIES)).splitlines()
-    # Only at the first =: the status text quotes drivers and servers, and may contain more of them.
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-_RESULTS = {
-    "78": "settings or model were refused, or a package is missing: 'edge-app doctor' says which",
-    "2": "the unit's command line is wrong",
-}
-
-
-def describe(found: Mapping[str, str]) -> str:
-    """Describe the service's state in words; while it waits for a camera, also which processes have cameras open.
-
-    Args:
-        found: properties from `show`. Only root sees other users' processes.
-    """
-    if found.get("LoadState") != "loaded":
-        return "not installed; run: sudo edge-app service install"
-    # StateChangeTimestamp would change with every reload.
-    since = found.get("ActiveEnterTimestamp" if found.get("ActiveState") == "active" else "StateChangeTimestamp")
-    lines = [f"{found.get('ActiveState')} ({found.get('SubState')}) since {since or 'never'}"]
-    if found.get("StatusText"):
-        lines.append(found["StatusText"])
-    if found.get("StatusText", "").startswith(DEGRADED):
-        users = v4l2.holders([str(node) for node in v4l2.nodes()], besides=int(found.get("MainPID", "0")))
-        lines += [f"{node} is in use by {user}" for node, user in users.items()]
-    if found.get("ActiveState") == "failed":
-        code = found.get("ExecMainStatus", "")
-        lines.append(_RESULTS.get(code, f"ended with {found.get('Result')} (exit code {code})"))
-        lines.append("its last messages: journalctl -u edge-app -n 20")
-    if found.get("NRestarts", "0") != "0":
-        lines.append(f"restarted {counted(int(found['NRestarts']), 'time')} since it was started")
-    lines.append("starts at boot" if found.get("UnitFileState") == "enabled" else "does not start at boot")
-    return "\n".join(lines)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -323,10 +328,3 @@ def _write(path: Path, content: bytes) -> None:
         raise RunError(
             f"cannot write {path}: {error.strerror}", "check that the disk has room and is writable"
         ) from error
-
-
-def _remove(path: Path) -> bool:
-    try:
-        return environments.delete(path)
-    except OSError as error:
-        raise RunError(f"cannot remove {path}: {error.strerror}", "remove it by hand") from error

@@ -8,7 +8,6 @@ import re
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import IO
 
@@ -26,7 +25,6 @@ _NUMBERS = re.compile(r"\d+(\.\d+)?")
 def set_up(is_verbose: bool) -> None:
     """Send the package's messages to stderr: warnings and errors, or all messages if `is_verbose`."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(without_secrets)
     logging.basicConfig(handlers=[handler], level=logging.INFO if is_verbose else logging.WARNING)
     if is_journal(sys.stderr):
         handler.setFormatter(ForJournal())
@@ -36,15 +34,6 @@ def set_up(is_verbose: bool) -> None:
         handler.setFormatter(OneLine("\r\x1b[Kedge-app: "))
     else:
         handler.setFormatter(OneLine("edge-app: "))
-
-
-def without_secrets(record: logging.LogRecord) -> bool:
-    """Take the known secrets out of a record, its traceback included: any library may have quoted one. A filter."""
-    record.msg, record.args = scrubbed(record.getMessage()), None
-    if record.exc_info:
-        # The formatter uses this text where it is set.
-        record.exc_text = scrubbed("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
-    return True
 
 
 def report_every_crash() -> None:
@@ -73,7 +62,9 @@ def is_journal(stream: IO[str] | None, environment: Mapping[str, str] = os.envir
 
 
 class OneLine(logging.Formatter):
-    """Keeps a message on one line, without characters that steer a terminal; only a traceback has more lines.
+    """Keeps a message on one line, without known secrets and without characters that steer a terminal.
+
+    Only a traceback has more lines.
 
     Args:
         head: begins the message.
@@ -87,9 +78,9 @@ class OneLine(logging.Formatter):
         """Return a record's line, and the lines of its traceback."""
         # A message quotes servers, drivers and files: a line break in it must not begin a line of its own, which
         # might begin with a priority.
-        message = printable(record.getMessage())
-        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
-        return "\n".join([f"{self._head}{message}", *map(printable, trace.splitlines())])
+        message = printable(scrubbed(record.getMessage()))
+        trace = scrubbed(self.formatException(record.exc_info)).splitlines() if record.exc_info else []
+        return "\n".join([f"{self._head}{message}", *map(printable, trace)])
 
 
 class ForJournal(OneLine):

@@ -37,7 +37,7 @@ from edge_app.settings.flags.run import Run
 from edge_app.sinks import Destination, Guard
 from edge_app.sinks.log import check as check_log
 from edge_app.sources import Request, Source
-from edge_app.system import credentials, process
+from edge_app.system import process
 from edge_app.system.wording import counted
 
 log = logging.getLogger("edge_app")
@@ -172,8 +172,6 @@ def prepare(settings: Run, load: Load, stop: threading.Event) -> Prepared:
         ModelRefused: the model is damaged, or a service may not run it because it has no card.
         ConfigError: a secret that the settings refer to cannot be read.
     """
-    for text in (settings.source, *settings.sink):
-        credentials.filled(text)
     if settings.service and not settings.trusted and store.read(settings.model, settings.labels).card is None:
         raise ModelRefused(
             f"{settings.model} has no card to check it against",

@@ -220,5 +220,5 @@ def _hidden(word: str) -> str:
 
     An unquoted space splits a password into two words; only the @ after the second shows that it is part of one.
     """
-    public = masked(word)
-    return f"***{word[word.rindex('@') :]}" if public == word and "@" in word else public
+    is_half = "@" in word and ":" not in word[: word.index("@")]
+    return masked(f"***{word[word.rindex('@') :]}" if is_half else word)

@@ -32,7 +32,8 @@ class CameraOptions(Record):
     source: AddressValue = Field(
         Secret("auto"),
         description="auto, picamera[:N], webcam[:N|/dev/...], rtsp://... or http://..., a video file, "
-        "a folder of pictures, synthetic[:rgb|yuyv|jpeg,free,seed=N]",
+        "a folder of pictures, synthetic[:rgb|yuyv|jpeg,free,seed=N]; {credential:NAME} and {file:/PATH} in it stand "
+        "for a secret kept elsewhere",
     )
     size: SizeValue | None = Field(
         None,

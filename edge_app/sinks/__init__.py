@@ -29,9 +29,8 @@ def connect(text: Secret | str, destination: Destination) -> Sink:
         ConfigError: a secret it refers to cannot be read, see `credentials`.
         StartError: the sink cannot be opened.
     """
-    secret = credentials.filled(Secret.of(text))
-    check(secret)
-    name, _, argument = secret.reveal().partition(":")
+    check(text)
+    name, _, argument = credentials.filled(Secret.of(text)).reveal().partition(":")
     module = importlib.import_module(f"{__name__}.{name}")
     sink: Sink = module.connect(dataclasses.replace(destination, argument=Secret(argument)))
     return sink
@@ -42,10 +41,10 @@ def check(text: Secret | str) -> None:
 
     Raises:
         UsageError: none has.
+        ConfigError: a secret it refers to cannot be read, see `credentials`.
     """
-    secret = Secret.of(text)
-    name = secret.reveal().partition(":")[0]
+    name = credentials.filled(Secret.of(text)).reveal().partition(":")[0]
     if name not in names():
         close = closest(name, names())
         hint = f"did you mean {close!r}?" if close else f"choose one of {', '.join(names())}"
-        raise UsageError(f"no sink is called {str(secret).partition(':')[0]!r}", hint)
+        raise UsageError(f"no sink is called {str(Secret.of(text)).partition(':')[0]!r}", hint)

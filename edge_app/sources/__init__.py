@@ -65,6 +65,7 @@ def check(text: Secret | str) -> None:
 
     Raises:
         UsageError: no source has that name, or speaks that kind of address.
+        ConfigError: a secret it refers to cannot be read, see `credentials`.
         DependencyMissing: it needs a package that is not installed.
     """
     with suppress(SourceError):

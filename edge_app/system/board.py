@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ def kernel_throttling(root: Path = ROOT) -> Throttling | None:
 
 def _firmware_throttling() -> Throttling | None:
     command = shutil.which("vcgencmd")
-    if command is None:
+    if command is None or not command.startswith(os.sep):  # an entry of PATH that stands for the current folder
         return None
     try:
         done = subprocess.run(

@@ -6,16 +6,16 @@ escaping; before, as in a placeholder for a whole address, it is taken as it is.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from edge_app.errors import ConfigError
 from edge_app.secret import Secret, remember
-from edge_app.system.wording import counted
+from edge_app.system import files
 
 MAX_BYTES = 4096  # Longer than any password or address; systemd allows a megabyte.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -81,16 +81,13 @@ _PATHS: dict[str, Callable[[str, Mapping[str, str]], tuple[Path, str]]] = {
 
 def _read(path: Path, shown: str) -> str:
     try:
-        data = _content(path, shown)
+        data = files.read_small(path, MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = (error.strerror if isinstance(error, OSError) else None) or "no name of a file"
-        raise ConfigError(f"{shown} cannot be read: {path}: {why}", _PUT_IT_THERE) from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{shown} is larger than {counted(MAX_BYTES, 'byte')}: {path}", _PUT_IT_THERE)
+        raise ConfigError(f"{shown} cannot be read: {path}: {_why(error)}", _PUT_IT_THERE) from None
     try:
         value = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        value = "\0"  # `from None` would still keep the error, which holds the content
+        value = "\0"  # Not raised from here: the error would keep the content.
     if not value:
         raise ConfigError(f"{shown} is empty: {path}", _PUT_IT_THERE)
     if not value.isprintable():
@@ -101,10 +98,7 @@ def _read(path: Path, shown: str) -> str:
 _PUT_IT_THERE = "put the secret into that file, alone, and let this user read it"
 
 
-def _content(path: Path, shown: str) -> bytes:
-    # Not to wait for the writer of a pipe.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ConfigError(f"{shown} is not in a regular file: {path}", _PUT_IT_THERE)
-        return file.read(MAX_BYTES + 1)
+def _why(error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return "no name of a file"
+    return f"larger than {MAX_BYTES} bytes" if error.errno == errno.EFBIG else str(error.strerror)

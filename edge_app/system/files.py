@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 SMALL_BYTES = 1 << 20  # a thousand labels take 20 kB, the longest card of a shipped model 6 kB
+_PREFIX = ".edge-app-"
+_RANDOM_BYTES = 8
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
@@ -81,7 +84,7 @@ def replacing(*paths: Path) -> Iterator[list[BinaryIO]]:
             with _blaming(draft.path):
                 draft.take_place()
         for folder in {draft.target.parent for draft in drafts if draft.name}:
-            _sync_folder(folder)
+            sync_folder(folder)
 
 
 def check(path: Path) -> None:
@@ -94,6 +97,16 @@ def check(path: Path) -> None:
     if target is not None:
         with ExitStack() as cleanup:
             _open_beside(path, target, cleanup)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return an unused name in the same folder, short even where the path has a long one."""
+    return path.with_name(f"{_PREFIX}{secrets.token_hex(_RANDOM_BYTES)}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether a file has the name of a temporary one, which a killed process may have left."""
+    return re.fullmatch(rf"{re.escape(_PREFIX)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}", path.name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +176,9 @@ def own_descriptor(path: Path) -> int | None:
 
 
 def _open_beside(path: Path, target: Path, cleanup: ExitStack) -> _Draft:
-    name = target.with_name(f".edge-app-{secrets.token_hex(8)}")  # short even where `target` has a long name; unique
+    name = target.with_name(
+        f"{_PREFIX}{secrets.token_hex(_RANDOM_BYTES)}"
+    )  # short even where `target` has a long name; unique
     cleanup.callback(_remove, name)  # before it exists: an interrupt may come right after
     with _blaming(path):
         file = name.open("xb")
@@ -193,7 +208,12 @@ def _blaming(path: Path) -> Iterator[None]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder last a power cut.
+
+    Raises:
+        OSError: the disk fails.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:  # a folder may be writable and not readable

@@ -118,15 +118,37 @@ def die_on_signals(stop: threading.Event) -> None:
         signal.raise_signal(_came[0] if _came else signal.SIGINT)
 
 
-def _current_folder() -> str | None:
-    """Return the first entry of sys.path if `python -m` or `python -c` put the current folder there."""
-    with contextlib.suppress(FileNotFoundError):  # the current folder may have been deleted
-        if sys.path and not sys.flags.safe_path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109  # pathlib: not yet
-            return sys.path[0]
-    return None
+def _without_current_folder(path: Sequence[str]) -> list[str]:
+    """Return sys.path without the current folder, if `python -m`, `python -c` or PYTHONPATH put it there.
+
+    PYTHONPATH does so by an empty or relative entry, as in the usual `PYTHONPATH=$PYTHONPATH:/mine`. Its full path is a
+    wish, not an accident, and stays.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109  # pathlib: not yet
+    except FileNotFoundError:  # it has been deleted
+        return list(path)
+    wished = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    wishes = wished.split(os.pathsep) if wished else []
+    first = 0 if sys.flags.safe_path else 1
+    # Only among the entries that those put there: the current folder may be site-packages, too.
+    head, rest = list(path[: first + len(wishes)]), list(path[first + len(wishes) :])
+    if here in wishes:
+        return [*(head[1:] if first and head[:1] in ([""], [here]) else head), *rest]
+    return [entry for entry in head if entry not in ("", here)] + rest
 
 
-_CURRENT_FOLDER = _current_folder()  # Read at the start: libraries may insert entries before it later.
+# Found at the start: later the process may be in another folder, and libraries may have inserted entries.
+_WITHOUT_CURRENT_FOLDER = _without_current_folder(sys.path)
+_DROPPED = [entry for entry in sys.path if entry not in _WITHOUT_CURRENT_FOLDER]
+
+
+def leave_current_folder() -> None:
+    """Import nothing more from the current folder, where a download may be called numpy.py.
+
+    Python itself, which reads its path first, may have imported a few modules of the standard library by now.
+    """
+    sys.path[:] = _WITHOUT_CURRENT_FOLDER
 
 
 def python_child(code: str, *arguments: str) -> list[str]:
@@ -142,9 +164,7 @@ def python_child(code: str, *arguments: str) -> list[str]:
     """
     import edge_app
 
-    path = [entry for entry in sys.path if entry.startswith(os.sep)]
-    if _CURRENT_FOLDER in path:
-        path.remove(_CURRENT_FOLDER)
+    path = [entry for entry in sys.path if entry.startswith(os.sep) and entry not in _DROPPED]
     begin = (
         f"import importlib.util, sys; sys.path[:] = {path!r}; "
         f"spec = importlib.util.spec_from_file_location('edge_app', {edge_app.__file__!r}); "

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
+import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from edge_app.errors import DependencyMissing, Interrupted, RunError, StartError
+from edge_app.errors import DependencyMissing, RunError, StartError
 from edge_app.service import building, environments
 from edge_app.settings.flags.service import ServiceInstall
 from tests.conftest import ROOT
 from tests.results import environment
 
+NO_SETTINGS = Path("/nonexistent/config.toml")
 PROGRAM = Path(sys.executable).with_name("edge-app")
 
 
 @pytest.fixture
 def link(tmp_path: Path) -> Path:
-    """Return where the link to the environment in use would be."""
+    """Return where the link to the environment in use would be, which everybody may reach."""
     (tmp_path / "opt").mkdir()
     return tmp_path / "opt" / "edge-app"
 
 
-def write_wheel(folder: Path, main: str) -> Path:
-    """Write a wheel named edge-app without dependencies and with the given program; return its path."""
+def write_wheel(folder: Path, main: str, more: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Write a wheel named edge-app with the given program and further files; return its path."""
     info = "edge_app-9.9.9.dist-info"
     files = {
         "edge_app/__init__.py": f"import os, sys\ndef main():\n    {main}\n",
@@ -39,6 +45,7 @@ def write_wheel(folder: Path, main: str) -> Path:
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nedge-app = edge_app:main\n",
     }
+    files |= more
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
     folder.mkdir(exist_ok=True)
     path = folder / "edge_app-9.9.9-py3-none-any.whl"
@@ -73,9 +80,11 @@ def test_an_environment_is_built_among_foreign_modules(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTHONSTARTUP", "pip.py")
     settings = ServiceInstall(from_=wheel.relative_to(tmp_path), wheels=Path("wheels"))
-    folder = building.build(settings, link, threading.Event())
+    folder = building.build(settings, link, NO_SETTINGS, threading.Event())
     assert not told.exists()
     assert environments.own(link) == [folder] and (folder / "bin" / "edge-app").exists()
+    packages = [path.name for path in folder.glob("lib/python3*/site-packages/*")]
+    assert sorted(packages) == ["edge_app", "edge_app-9.9.9.dist-info"]  # neither pip nor setuptools
     assert environments.remove(folder) and list(link.parent.iterdir()) == []
 
 
@@ -91,11 +100,23 @@ def test_an_environment_is_built_among_foreign_modules(
 )
 def test_a_step_that_fails_leaves_nothing(main: str | None, says: str, link: Path, tmp_path: Path) -> None:
     """If pip or the trial fails, the message has its last output, and no environment is left."""
-    wheel = write_wheel(tmp_path / "wheels", main or "")
-    if main is None:
-        wheel.write_bytes(b"no wheel")
+    more = {"edge_app-9.9.9.dist-info/METADATA": LACKING} if main is None else {}
+    wheel = write_wheel(tmp_path / "wheels", main or "", more)
     with pytest.raises(RunError, match=says):
-        building.build(ServiceInstall(from_=wheel, wheels=tmp_path / "wheels"), link, threading.Event())
+        building.build(ServiceInstall(from_=wheel, wheels=tmp_path / "wheels"), link, NO_SETTINGS, threading.Event())
+    assert list(link.parent.iterdir()) == []
+
+
+LACKING = "Metadata-Version: 2.1\nName: edge-app\nVersion: 9.9.9\nProvides-Extra: headless\nRequires-Dist: absent\n"
+
+
+@pytest.mark.parametrize("content", [b"no wheel", b"PK\x03\x04 cut off"])
+def test_a_damaged_wheel_is_refused_before_anything_is_made(content: bytes, link: Path, tmp_path: Path) -> None:
+    """One line names the file that the user named."""
+    wheel = tmp_path / "edge_app-9.9.9-py3-none-any.whl"
+    wheel.write_bytes(content)
+    with pytest.raises(StartError, match=f"{wheel} is not a wheel"):
+        building.build(ServiceInstall(from_=wheel), link, NO_SETTINGS, threading.Event())
     assert list(link.parent.iterdir()) == []
 
 
@@ -103,11 +124,12 @@ INSTALL = """
 import sys
 from pathlib import Path
 from edge_app import cli
-from edge_app.service import install
+from edge_app.service import install, settings_file, systemd
 from edge_app.system import process
 stop = process.stop_on_signals()
 places = install.Places(Path(sys.argv[1]))
-install.require_root, install.show, install.systemctl = lambda: None, dict, lambda *words, stop=None: ""
+install.require_root, systemd.show, systemd.systemctl = lambda: None, dict, lambda *words, stop=None: ""
+settings_file.make_group = lambda *_: False
 install.install.__defaults__ = (places,)
 process.leave(cli.main(["service", "install", "--from", sys.argv[2], "--wheels", sys.argv[3]], stop))
 """
@@ -136,11 +158,18 @@ def wait_for(root: Path, pattern: str) -> None:
         time.sleep(0.01)
 
 
+def told(folder: Path) -> Path:
+    """Make a folder that everybody may write to."""
+    (folder / "told").mkdir()
+    (folder / "told").chmod(0o777)
+    return folder / "told"
+
+
 MOMENTS = {
     "venv": "opt/edge-app-env-1",
-    "ensurepip": "opt/edge-app-env-1/bin/python",
-    "pip": "opt/edge-app-env-1/bin/pip",
-    "trial": "trying",
+    "ensurepip": "opt/edge-app-env-1/.edge-app-scratch/tools/bin/python",
+    "pip": "opt/edge-app-env-1/.edge-app-scratch/*.whl",
+    "trial": "told/trying",
 }
 
 
@@ -152,7 +181,7 @@ def test_an_interrupted_install_leaves_nothing(
     numbers: tuple[signal.Signals, ...], moment: str, tmp_path: Path
 ) -> None:
     """Whenever and however often a signal comes, all is removed within seconds and the process dies of it."""
-    trial = f"open({str(tmp_path / 'trying')!r}, 'w'); import time; time.sleep(60)"
+    trial = f"open({str(told(tmp_path) / 'trying')!r}, 'w'); import time; time.sleep(60)"
     with installing(tmp_path, trial) as process:
         wait_for(tmp_path, MOMENTS[moment])
         asked_s = time.monotonic()
@@ -179,68 +208,18 @@ def test_what_a_power_cut_has_left_is_removed_by_the_next_install(tmp_path: Path
         assert (tmp_path / "opt" / "edge-app").readlink() == Path(found[1])
 
 
-def test_a_checkout_is_built_from_a_copy(tmp_path: Path) -> None:
-    """Building as root leaves nothing in the user's checkout; a wheel is taken as it is."""
-    copy = building.unspoilt(ROOT, tmp_path, threading.Event())
-    assert copy != ROOT and (copy / "setup.py").exists() and (copy / "systemd" / "edge-app.service").exists()
-    assert not (copy / ".git").exists()
-    wheel = tmp_path / "edge_app-0.1.0-py3-none-any.whl"
-    wheel.touch()
-    assert building.unspoilt(wheel, tmp_path, threading.Event()) == wheel
-
-
-def test_a_checkout_that_cannot_be_copied_says_why(tmp_path: Path) -> None:
-    """One line names the file; and a long copy can be broken off."""
-    (tmp_path / "from").mkdir()
-    (tmp_path / "from" / "dangling").symlink_to("nowhere")
-    with pytest.raises(RunError, match="cannot copy .*dangling"):
-        building.unspoilt(tmp_path / "from", tmp_path / "to", threading.Event())
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(Interrupted):
-        building.unspoilt(ROOT, tmp_path / "again", stop)
-
-
 @pytest.mark.parametrize("name", ["absent", "."])
 def test_what_is_no_checkout_is_refused(name: str, link: Path, tmp_path: Path) -> None:
     """Before anything is made."""
     with pytest.raises(StartError, match="neither a wheel nor a checkout"):
-        building.build(ServiceInstall(from_=tmp_path / name), link, threading.Event())
+        building.build(ServiceInstall(from_=tmp_path / name), link, NO_SETTINGS, threading.Event())
     assert list(link.parent.iterdir()) == []
 
 
-def test_pip_hears_of_the_wheel_folder_and_of_the_users_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Offline everything comes from the folder; under sudo the invoking user's pip settings apply."""
-    command = building.pip_command(tmp_path, tmp_path / "x.whl", tmp_path / "wheels", "[headless]")
-    assert command[-4:-1] == ["--no-index", "--find-links", str(tmp_path / "wheels")]
-    assert command[-1] == f"edge-app[headless] @ file://{tmp_path}/x.whl"
-    assert "--no-index" not in building.pip_command(tmp_path, tmp_path / "x.whl", None, "")
-    assert building.pip_variables({"PATH": "/bin"}) == {}
-    assert building.pip_variables({"SUDO_USER": "nobody-of-that-name"}) == {}
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my wheels").mkdir()
-    (tmp_path / "more").mkdir()
-    given = {"PIP_FIND_LINKS": "my wheels", "PIP_CONSTRAINT": "more https://x/c.txt", "PIP_NO_INDEX": "1"}
-    assert building.pip_variables(given) == {
-        "PIP_FIND_LINKS": f"{tmp_path}/my wheels",
-        "PIP_CONSTRAINT": f"{tmp_path}/more https://x/c.txt",
-    }
-
-
-def test_variables_of_python_are_kept_from_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables given to a step override those of the environment."""
-    monkeypatch.setenv("PYTHONPATH", "/tmp")
-    monkeypatch.setenv("COLOUR", "red")
-    printed = building.step("looking", ["env"], threading.Event(), {"COLOUR": "blue"}).splitlines()
-    assert [line for line in printed if line.startswith("PYTHON")] == ["PYTHONNOUSERSITE=1"]
-    assert "COLOUR=blue" in printed
-
-
-def test_an_interpreter_at_home_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ProtectHome= hides /home and /root: an interpreter there would not start."""
-    monkeypatch.setattr(building, "PRIVATE_HOMES", ("/",))
+def test_an_interpreter_at_home_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ProtectHome= hides /home and /root: an interpreter there would not start. Either may be a link."""
+    (tmp_path / "home").symlink_to("/usr")
+    monkeypatch.setattr(building, "PRIVATE_FOLDERS", ("/root", str(tmp_path / "home")))
     with pytest.raises(DependencyMissing, match="a service cannot use"):
         building.choose_python(threading.Event())
 
@@ -250,12 +229,145 @@ def test_it_knows_where_it_came_from() -> None:
     assert building.origin() == ROOT
 
 
-def test_a_step_that_fails_is_told_by_its_name_and_its_last_words() -> None:
-    """The error does not show the step's command line, which may contain an index's password."""
-    failing = ["sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do echo line $n >&2; done; exit 4", "https://user:secret@index"]
-    with pytest.raises(RunError) as caught:
-        building.step("installing edge-app", failing, threading.Event())
-    first, *said, remedy = caught.value.lines
-    assert first == "installing edge-app failed (exit code 4):"
-    assert said == [f"line {n}" for n in range(2, 10)]
-    assert remedy == caught.value.remedy == "fix that, then run the same command again"
+IS_ROOT = os.geteuid() == 0
+WHO = "import os; open({folder!r} + '/' + {name!r} + str(os.geteuid()), 'w')"
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
+def test_root_runs_nothing_that_is_in_a_wheel(link: Path, tmp_path: Path) -> None:
+    """Program and .pth file of a wheel run as nobody, and nothing else does: pip imports no module of it."""
+    folder = str(told(tmp_path))
+    more = {
+        "evil.pth": WHO.format(folder=folder, name="pth") + "\n",
+        "requests.py": WHO.format(folder=folder, name="requests") + "\n",
+    }
+    wheel = write_wheel(tmp_path / "wheels", WHO.format(folder=folder, name="main") + "; " + GOOD, more)
+    building.build(ServiceInstall(from_=wheel, wheels=wheel.parent), link, NO_SETTINGS, threading.Event())
+    assert {path.name for path in Path(folder).iterdir()} == {"pth65534", "main65534"}
+
+
+SPOILING = {
+    "PIP_PYTHON": "/bin/false",
+    "PIP_TARGET": "/nonexistent/target",
+    "PIP_PREFIX": "/nonexistent/prefix",
+    "PIP_ROOT": "/nonexistent/root",
+    "PIP_USER": "1",
+    "PIP_DRY_RUN": "1",
+    "PIP_REQUIRE_VIRTUALENV": "1",
+    "PIP_CONSTRAINT": "/nonexistent/constraints.txt",
+    "PIP_NO_BINARY": ":all:",
+    "PIP_CONFIG_FILE": "/nonexistent/pip.conf",
+    "LD_PRELOAD": "/nonexistent/evil.so",
+    "PYTHONHOME": "/nonexistent",
+    "PATH": "/nonexistent",
+    "EDGE_APP_MODEL": "/nonexistent.tflite",
+    "EDGE_APP_NONSENSE": "1",
+}
+
+
+def test_variables_of_the_caller_do_not_count(link: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of pip that spoil an installation, nor those of the loader, nor settings of the caller's."""
+    for name, value in SPOILING.items():
+        monkeypatch.setenv(name, value)
+    wheel = write_wheel(tmp_path / "wheels", GOOD)
+    folder = building.build(ServiceInstall(from_=wheel, wheels=wheel.parent), link, NO_SETTINGS, threading.Event())
+    assert (folder / "bin" / "edge-app").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ('[model]\nmodel = "/nonexistent.tflite"', "no model is called"),
+        ("[camera]\nsorce = 'auto'", "did you mean"),
+        (
+            '[camera]\nsource = "rtsp://no/camera"\nsize = "4000x3000"\ncrop = "3000,0,900,900"\nrate = 0.001\n'
+            '[output]\nsink = ["log:/nonexistent/file"]\npreview = "window"\nlog = "/nonexistent/log"',
+            None,
+        ),
+    ],
+    ids=["model", "mistake", "good"],
+)
+def test_the_services_own_settings_are_tried(settings: str, says: str | None, link: Path, tmp_path: Path) -> None:
+    """A version that refuses the user's settings or model is refused; cameras, sinks and logs are left alone."""
+    own = tmp_path / "config.toml"
+    own.write_text(settings)
+    wheel = write_wheel(tmp_path / "wheels", GOOD)
+    wanted = ServiceInstall(from_=wheel, wheels=wheel.parent)
+    if says is None:
+        building.build(wanted, link, own, threading.Event())
+        return
+    with pytest.raises(RunError, match=f"trying the service's settings failed \\(exit code 78\\):\n.*{says}"):
+        building.build(wanted, link, own, threading.Event())
+    assert list(link.parent.iterdir()) == []
+
+
+def write_dependency(folder: Path) -> str:
+    """Write a wheel called dep, and a source archive of a newer one that cannot be built; return the wheel's hash."""
+    path = folder / "dep-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("dep.py", "")
+        wheel.writestr("dep-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: dep\nVersion: 1.0\n")
+        wheel.writestr("dep-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("dep-1.0.dist-info/RECORD", "")
+    with tarfile.open(folder / "dep-2.0.tar.gz", "w:gz") as archive:
+        text = b"raise SystemExit('run')"
+        info = tarfile.TarInfo("dep-2.0/setup.py")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_packages_of_an_index_must_have_their_hashes(
+    is_right: bool, link: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the wheel pins is installed, and only that very file; where it comes from is the user's choice."""
+    (tmp_path / "index").mkdir()
+    digest = write_dependency(tmp_path / "index")
+    pins = f"# pinned\ndep==1.0 \\\n    --hash=sha256:{'0' * 64}{f' --hash=sha256:{digest}' if is_right else ''}\n"
+    wheel = write_wheel(tmp_path / "wheels", GOOD, {"edge_app/constraints.txt": pins})
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    if is_right:
+        folder = building.build(ServiceInstall(from_=wheel), link, NO_SETTINGS, threading.Event())
+        assert list(folder.glob("lib/python3*/site-packages/dep.py"))
+        return
+    with pytest.raises(RunError, match="installing edge-app failed"):
+        building.build(ServiceInstall(from_=wheel), link, NO_SETTINGS, threading.Event())
+
+
+def test_a_folder_of_wheels_is_vouched_for_by_whoever_names_it(
+    link: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other files than the pinned ones are taken from it, and a message says so; without it they must be pinned."""
+    (tmp_path / "wheels").mkdir()
+    write_dependency(tmp_path / "wheels")
+    info = "Metadata-Version: 2.1\nName: edge-app\nVersion: 9.9.9\nProvides-Extra: headless\nRequires-Dist: dep\n"
+    pins = f"dep==1.0 --hash=sha256:{'0' * 64}\n"
+    more = {"edge_app/constraints.txt": pins, "edge_app-9.9.9.dist-info/METADATA": info}
+    wheel = write_wheel(tmp_path / "wheels", GOOD, more)
+    folder = building.build(ServiceInstall(from_=wheel, wheels=wheel.parent), link, NO_SETTINGS, threading.Event())
+    assert list(folder.glob("lib/python3*/site-packages/dep.py"))
+    assert "not the packages, by hash, that edge-app was tested with" in caplog.text
+    unpinned = write_wheel(tmp_path / "other", GOOD)
+    with pytest.raises(StartError, match="does not list the hashes"):
+        building.build(ServiceInstall(from_=unpinned), link, NO_SETTINGS, threading.Event())
+
+
+@pytest.mark.parametrize("moment", ["ensurepip", "trial"])
+def test_nothing_goes_on_after_the_installer_was_killed(moment: str, tmp_path: Path) -> None:
+    """SIGKILL of the installer ends what it has started, as root and as nobody; the next installation clears up."""
+    pipe = told(tmp_path) / "alive"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    trial = f"open({str(tmp_path / 'told' / 'trying')!r}, 'w'); open({str(pipe)!r}, 'w'); import time; time.sleep(60)"
+    with installing(tmp_path, trial) as process:
+        wait_for(tmp_path, MOMENTS[moment])
+        if moment == "trial":
+            with pipe.open("rb") as end:  # opens when the trial has opened its end
+                process.kill()
+                assert end.read() == b""  # its end is closed: it has ended
+    link = tmp_path / "opt" / "edge-app"
+    with environments.locked(link.parent, threading.Event()):
+        (half,) = environments.own(link)
+        assert environments.remove(half) and list(link.parent.iterdir()) == []

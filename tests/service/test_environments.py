@@ -25,7 +25,9 @@ def test_names_need_no_clock_and_meet_nobody(link: Path) -> None:
     assert [first.name, second.name] == ["edge-app-env-1", "edge-app-env-2"]
     link.with_name("edge-app-env-7").write_text("a file")
     link.with_name("edge-app-env-8").symlink_to("nowhere")
-    assert environments.create(link).name == "edge-app-env-9"
+    assert environments.create(link).name == "edge-app-env-3"
+    link.with_name("edge-app-env-4").mkdir()
+    assert environments.create(link).name == "edge-app-env-5"
 
 
 def test_only_what_is_certain_is_ours(link: Path) -> None:
@@ -61,10 +63,12 @@ def test_a_link_of_somebody_elses_is_none_of_ours(target: str, link: Path) -> No
 
 def test_the_link_is_switched(link: Path) -> None:
     """It points to the new environment at once."""
+    link.with_name(".edge-app-new").write_text("the user's")
     for _ in range(2):
         folder = environments.create(link)
         environments.switch(link, folder)
         assert link.resolve() == folder == environments.linked(link)
+    assert link.with_name(".edge-app-new").read_text() == "the user's"
 
 
 def test_files_of_the_user_in_an_environment_stay(link: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -75,10 +79,83 @@ def test_files_of_the_user_in_an_environment_stay(link: Path, caplog: pytest.Log
         (folder / file).touch()
     (folder / "lib64").symlink_to("lib")
     assert not environments.remove(folder)
-    assert f"left {folder}: it holds models, which edge-app did not make" in caplog.text
+    assert f"left {folder}: it holds models/my.tflite, which edge-app did not make" in caplog.text
     assert sorted(path.name for path in folder.iterdir()) == [MARKER, "models"]
     shutil.rmtree(folder / "models")
     assert environments.own(link) == [folder] and environments.remove(folder) and not folder.exists()
+
+
+def made(link: Path) -> Path:
+    """Make a finished environment, with a file, a link and a folder."""
+    folder = environments.create(link)
+    (folder / "lib" / "x").mkdir(parents=True)
+    (folder / "lib" / "x" / "numpy.py").write_text("code")
+    (folder / "lib64").symlink_to("lib")
+    environments.finish(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["mine", "lib/mine", "lib/x/mine.py", "share/a/b", "etc/x.toml", "bin/tool", ".hidden"]
+)
+def test_a_file_of_the_users_stays_wherever_it_is(name: str, link: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Only what the installation itself put there goes; the message names what is left."""
+    folder = made(link)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("precious")
+    assert not environments.remove(folder)
+    assert (folder / name).read_text() == "precious" and not (folder / "lib" / "x" / "numpy.py").exists()
+    assert f"left {folder}: it holds {name}, which edge-app did not make" in caplog.text
+    (folder / name).unlink()
+    while (folder / name).parent != folder:
+        name = str(Path(name).parent)
+        (folder / name).rmdir() if (folder / name).exists() else None
+    assert environments.own(link) == [folder] and environments.remove(folder) and not folder.exists()
+
+
+def test_a_file_that_the_user_has_changed_or_replaced_stays(link: Path, tmp_path: Path) -> None:
+    """A file of ours with other content, and a folder made a link, are the user's now."""
+    folder = made(link)
+    (folder / "lib" / "x" / "numpy.py").write_text("my code")
+    assert not environments.remove(folder)
+    assert (folder / "lib" / "x" / "numpy.py").read_text() == "my code"
+    other = made(link)
+    (other / "lib").rename(tmp_path / "elsewhere")
+    (other / "lib").symlink_to(tmp_path / "elsewhere")
+    assert not environments.remove(other)
+    assert (tmp_path / "elsewhere" / "x" / "numpy.py").exists() and (other / "lib").is_symlink()
+
+
+def test_a_damaged_list_makes_everything_stay(link: Path) -> None:
+    """Without a readable list nothing is known to be ours."""
+    folder = made(link)
+    (folder / environments.LIST).write_bytes(b"{")
+    assert not environments.remove(folder)
+    assert (folder / "lib" / "x" / "numpy.py").exists()
+
+
+def test_bytecode_written_later_goes_too(link: Path) -> None:
+    """Python writes it when root runs the program."""
+    folder = made(link)
+    (folder / "lib" / "x" / "__pycache__").mkdir()
+    (folder / "lib" / "x" / "__pycache__" / "numpy.cpython-311.pyc").touch()
+    (folder / "lib" / "x" / "__pycache__" / "mine").touch()
+    assert not environments.remove(folder)
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == [MARKER, environments.LIST, "mine"]
+
+
+def test_a_kill_before_the_marker_leaves_nothing_for_ever(link: Path) -> None:
+    """A folder has its name only with its marker in it; what a kill leaves before that goes with the next one."""
+    draft = link.with_name(".edge-app-env-draft")
+    draft.mkdir()
+    (draft / ".edge-app-0123456789abcdef").touch()
+    folder = environments.create(link)
+    assert list(link.parent.iterdir()) == [folder]
+    draft.mkdir()
+    (draft / "mine").touch()
+    with pytest.raises(RunError, match="is in the way: edge-app did not make it"):
+        environments.create(link)
+    assert (draft / "mine").exists()
 
 
 def test_a_link_in_an_environment_is_not_followed(link: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import RunError
-from edge_app.service import building, environments, install
+from edge_app.service import building, environments, install, settings_file, systemd
 from edge_app.service.install import Places
 from edge_app.settings.flags.service import ServiceInstall
-from edge_app.system import v4l2
+from edge_app.system import shipped, v4l2
+from tests.full_disk import largest_file
 from tests.results import edge_app
 
+OURS = shipped.folder("systemd").joinpath("edge-app.service").read_text()
 RUNNING = {
     "LoadState": "loaded",
     "UnitFileState": "enabled",
@@ -43,18 +47,18 @@ def test_without_systemd_one_line_says_so(arguments: tuple[str, ...], tmp_path: 
 
 def test_status_in_words() -> None:
     """A service that runs says what it sees; restarts are told; one that was refused says what to do."""
-    assert install.describe(RUNNING).splitlines() == [
+    assert systemd.describe(RUNNING).splitlines() == [
         "active (running) since Wed 2026-11-25 06:00:00 UTC",
         "webcam:/dev/video0: cat, 5.0 classifications/s",
         "starts at boot",
     ]
-    assert "restarted 3 times" in install.describe(RUNNING | {"NRestarts": "3"})
+    assert "restarted 3 times" in systemd.describe(RUNNING | {"NRestarts": "3"})
     failed = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainStatus": "78"}
-    assert "settings or model were refused" in install.describe(RUNNING | failed)
-    assert "ended with core-dump (exit code 11)" in install.describe(
+    assert "settings or model were refused" in systemd.describe(RUNNING | failed)
+    assert "ended with core-dump (exit code 11)" in systemd.describe(
         RUNNING | failed | {"Result": "core-dump", "ExecMainStatus": "11"}
     )
-    assert "sudo edge-app service install" in install.describe({"LoadState": "not-found"})
+    assert "sudo edge-app service install" in systemd.describe({"LoadState": "not-found"})
 
 
 def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -66,9 +70,9 @@ def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_pa
     script = "import sys; file = open(sys.argv[1]); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", script, node], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline()
-        assert f"{node} is in use by python" in install.describe(degraded | {"MainPID": "1"})
-        assert "in use" not in install.describe(RUNNING | {"MainPID": "1"})
-        assert "in use" not in install.describe(degraded | {"MainPID": str(other.pid)})
+        assert f"{node} is in use by python" in systemd.describe(degraded | {"MainPID": "1"})
+        assert "in use" not in systemd.describe(RUNNING | {"MainPID": "1"})
+        assert "in use" not in systemd.describe(degraded | {"MainPID": str(other.pid)})
         other.communicate(b"\n")
 
 
@@ -76,8 +80,9 @@ def test_status_names_who_has_the_camera(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """Make a root folder that the tests may install into, and a systemctl that does nothing."""
     monkeypatch.setattr(install, "require_root", lambda: None)
-    monkeypatch.setattr(install, "show", lambda: RUNNING)
-    monkeypatch.setattr(install, "systemctl", lambda *words, stop=None: "")
+    monkeypatch.setattr(systemd, "show", lambda: RUNNING)
+    monkeypatch.setattr(systemd, "systemctl", lambda *words, stop=None: "")
+    monkeypatch.setattr(settings_file, "make_group", lambda stop, root: False)  # test_settings_file makes it
     root = tmp_path / "root"
     (root / "opt").mkdir(parents=True)
     return Places(root)
@@ -101,7 +106,8 @@ def test_uninstalling_leaves_settings_and_logs(places: Places) -> None:
     users = [places.drop_ins / "mine.conf", places.settings.with_name("my.tflite")]
     for file in [*made, *kept, *users]:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        file.write_text(OURS)
+    made[1].write_bytes(shipped.folder("systemd").joinpath(install.DROP_IN).read_bytes())
     finished(places)
     for link, folder in (places.logs, places.state):  # as systemd leaves them for a DynamicUser
         link.symlink_to(folder)
@@ -157,7 +163,7 @@ def test_a_service_that_does_not_start_leaves_everything_as_it_was(
     (places.environment.parent / "neighbour").touch()
     if was_there:
         finished(places)
-        install._write(places.unit, b"an older unit")
+        install._write(places.unit, b"[Service]\nExecStart=/opt/edge-app/bin/edge-app run")
         install._write(places.settings, b"mine")
     before = {path: path.is_symlink() or path.read_bytes() for path in files(places)}
     done: list[str] = []
@@ -168,9 +174,9 @@ def test_a_service_that_does_not_start_leaves_everything_as_it_was(
             raise RunError("it does not")
         return ""
 
-    monkeypatch.setattr(install, "systemctl", systemctl)
-    monkeypatch.setattr(install, "show", lambda: RUNNING if was_there else {"ActiveState": "inactive"})
-    monkeypatch.setattr(building, "build", lambda settings, link, stop: environments.create(link))
+    monkeypatch.setattr(systemd, "systemctl", systemctl)
+    monkeypatch.setattr(systemd, "show", lambda: RUNNING if was_there else {"ActiveState": "inactive"})
+    monkeypatch.setattr(building, "build", lambda settings, link, own, stop: environments.create(link))
     with pytest.raises(RunError, match="it does not"):
         install.install(ServiceInstall(), threading.Event(), places)
     assert {path: path.is_symlink() or path.read_bytes() for path in files(places)} == before
@@ -182,12 +188,12 @@ def test_a_service_that_does_not_start_leaves_everything_as_it_was(
 def test_a_failed_installation_undoes_only_what_it_wrote(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that the user edits during the long build stay as edited, whether they existed before or not."""
 
-    def build(settings: ServiceInstall, link: Path, stop: threading.Event) -> Path:
+    def build(settings: ServiceInstall, link: Path, own: Path, stop: threading.Event) -> Path:
         install._write(places.settings, b"edited meanwhile")
         return environments.create(link)
 
     monkeypatch.setattr(building, "build", build)
-    monkeypatch.setattr(install, "systemctl", refusing("restart"))
+    monkeypatch.setattr(systemd, "systemctl", refusing("restart"))
     for before in (None, b"old"):
         places.settings.unlink(missing_ok=True)
         if before:
@@ -235,3 +241,136 @@ def test_uninstall_leaves_a_state_folder_that_no_dynamic_user_made(places: Place
     data.touch()
     install.uninstall(is_purging=True, places=places)
     assert data.exists()
+
+
+def test_what_the_user_made_stays_where_install_and_systemd_have_something(places: Places) -> None:
+    """A real log folder, an empty folder of drop-ins and a foreign unit are not ours, even with --purge."""
+    mine = [places.logs[0] / "results.jsonl", places.settings.with_name("my.tflite"), places.unit]
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("[Service]\nExecStart=/home/me/edge-app\n")
+    places.drop_ins.mkdir()
+    assert install.uninstall(is_purging=True, places=places) == []
+    assert files(places) == set(mine) and places.drop_ins.is_dir()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00 rubbish", b"[Service]\nExecStart=/bin/true\n"])
+def test_a_unit_that_is_not_ours_is_neither_replaced_nor_removed(
+    content: bytes, places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Install refuses before the build, uninstall leaves it and says so."""
+    install._write(places.unit, content)
+    with pytest.raises(RunError, match="is in the way: edge-app did not make it"):
+        install.install(ServiceInstall(), threading.Event(), places)
+    install.uninstall(is_purging=False, places=places)
+    assert places.unit.read_bytes() == content
+    assert f"left {places.unit}: edge-app did not make it" in caplog.text
+
+
+def built(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `install` have an environment without building one."""
+    monkeypatch.setattr(building, "build", lambda settings, link, own, stop: environments.create(link))
+
+
+def test_changes_to_our_unit_are_kept(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version and an uninstallation keep what the user wrote into it, under names that systemd ignores."""
+    built(places, monkeypatch)
+    install.install(ServiceInstall(), threading.Event(), places)
+    assert places.unit.read_text() == OURS
+    places.unit.write_text(OURS + "# mine\n")
+    install.install(ServiceInstall(), threading.Event(), places)
+    assert places.unit.read_text() == OURS
+    assert places.unit.with_name("edge-app.service.yours").read_text() == OURS + "# mine\n"
+    places.unit.write_text(OURS + "# mine, too\n")
+    install.uninstall(is_purging=False, places=places)
+    assert places.unit.with_name("edge-app.service.yours1").read_text() == OURS + "# mine, too\n"
+    assert not places.unit.exists()
+
+
+def test_a_full_disk_does_not_keep_the_old_version_away(
+    places: Places, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Putting back moves what was kept: it writes nothing."""
+    built(places, monkeypatch)
+    old = finished(places)
+    older = OURS.replace("WatchdogSec=30", "WatchdogSec=31")
+    install._write(places.unit, older.encode())
+    with contextlib.ExitStack() as disk:
+
+        def systemctl(*words: str, stop: threading.Event | None = None) -> str:
+            if words[0] == "restart" and places.unit.read_text() == OURS:
+                disk.enter_context(largest_file(0))
+                raise RunError("it does not start")
+            return ""
+
+        monkeypatch.setattr(systemd, "systemctl", systemctl)
+        with pytest.raises(RunError, match="^it does not start$"):
+            install.install(ServiceInstall(), threading.Event(), places)
+    assert places.environment.resolve() == old and places.unit.read_text() == older
+    assert [path.name for path in places.environment.parent.iterdir()] == [places.environment.name, old.name]
+    assert "the version before is back, and runs" in caplog.text
+
+
+def test_what_cannot_be_put_back_is_said_and_kept(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names each file and each service that could not be restored, and where the old file is."""
+    built(places, monkeypatch)
+    finished(places)
+    older = OURS.replace("WatchdogSec=30", "WatchdogSec=31")
+    install._write(places.unit, older.encode())
+    monkeypatch.setattr(systemd, "systemctl", refusing("restart"))
+
+    def refuse(kept: Path, path: Path) -> None:
+        if path == places.unit:
+            raise OSError(errno.EROFS, "Read-only file system")
+        kept.replace(path)
+
+    monkeypatch.setattr(environments, "put_back", refuse)
+    with pytest.raises(RunError) as caught:
+        install.install(ServiceInstall(), threading.Event(), places)
+    lines = caught.value.lines
+    assert lines[:2] == ("it does not", f"cannot restore {places.unit}: Read-only file system")
+    assert lines[2] == "cannot start the version before: it does not"
+    kept = Path(lines[3].removeprefix("make room, then move back what was kept: ").split(" to ")[0])
+    assert kept.read_text() == older
+
+
+def test_an_old_version_that_does_not_start_again_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody believes that it runs; nothing of the new version is left."""
+    built(places, monkeypatch)
+    old = finished(places)
+    monkeypatch.setattr(systemd, "systemctl", refusing("restart"))
+    with pytest.raises(RunError, match="it does not\ncannot start the version before: it does not\nsee: journalctl"):
+        install.install(ServiceInstall(), threading.Event(), places)
+    assert sorted(places.environment.parent.iterdir()) == [places.environment, old]
+
+
+def test_uninstall_goes_on_after_what_cannot_be_removed(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit that systemd cannot disable, and a folder that is mounted, do not keep the rest; both are said."""
+    built(places, monkeypatch)
+    install.install(ServiceInstall(), threading.Event(), places)
+    for link, folder in (places.logs,):
+        folder.mkdir(parents=True)
+        link.symlink_to(folder)
+    monkeypatch.setattr(systemd, "systemctl", refusing("disable"))
+    monkeypatch.setattr(environments, "_mounts", lambda: [places.logs[1]])
+    with pytest.raises(RunError) as caught:
+        install.uninstall(is_purging=True, places=places)
+    assert caught.value.lines[:2] == (
+        "cannot stop and disable the service: it does not",
+        f"cannot remove {places.logs[1]}: something is mounted in it",
+    )
+    assert files(places) == set() and list(places.environment.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("state", ["masked", "bad-setting", "error"])
+def test_a_unit_that_systemd_does_not_load_is_not_called_absent(state: str) -> None:
+    """The status says what systemd says of a masked or mangled unit."""
+    assert f"systemd does not load edge-app.service ({state})" in systemd.describe({"LoadState": state})
+
+
+def test_a_foreign_unit_is_told_by_what_it_starts() -> None:
+    """Odd answers do not end the status with a traceback either."""
+    odd = RUNNING | {"NRestarts": "[not set]", "MainPID": "", "ExecStart": "{ path=/home/me/edge-app ; }"}
+    assert "this edge-app.service is not edge-app's" in systemd.describe(odd)
+    ours = RUNNING | {"ExecStart": "{ path=/opt/edge-app/bin/edge-app ; }"}
+    assert "not edge-app's" not in systemd.describe(ours)

@@ -39,7 +39,7 @@ def directives(*files: Path) -> dict[str, list[str]]:
         ("StartLimitIntervalSec", "0"),
         ("RestartPreventExitStatus", f"{EXIT_USAGE} {EXIT_CONFIG}"),
         ("DynamicUser", "yes"),
-        ("SupplementaryGroups", "video"),
+        ("SupplementaryGroups", "video edge-app-settings"),
         ("UMask", "0077"),
         ("DevicePolicy", "closed"),
         ("ProtectSystem", "strict"),

@@ -73,3 +73,13 @@ def test_a_command_that_answers_is_understood(tmp_path: Path, monkeypatch: pytes
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert board.throttling() == Throttling((), ("under-voltage", "throttled"))
+
+
+def test_a_command_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty entry or a dot in PATH stands for that folder."""
+    (tmp_path / "vcgencmd").write_text("#!/bin/sh\necho throttled=0x50000\n")
+    (tmp_path / "vcgencmd").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for path in (".", ":/nonexistent"):
+        monkeypatch.setenv("PATH", path)
+        assert board.throttling() is None

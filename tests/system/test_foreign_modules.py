@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,6 +63,33 @@ def test_no_command_runs_the_current_folder(arguments: tuple[str, ...], hostile:
         [PROGRAM, *arguments], cwd=hostile, env=environment(hostile), capture_output=True, text=True, check=False
     )
     assert (done.returncode, told(hostile)) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("path", ["", ":/nonexistent", "/nonexistent::/nonexistent", ".", "/nonexistent:../downloads"])
+@pytest.mark.parametrize("words", [(str(PROGRAM),), (sys.executable, "-m", "edge_app")], ids=["program", "-m"])
+def test_an_accident_in_pythonpath_runs_nothing_of_the_current_folder(
+    words: tuple[str, ...], path: str, hostile: Path
+) -> None:
+    """`PYTHONPATH=$PYTHONPATH:/mine` has an empty entry, which Python takes for the current folder; so has `-m`."""
+    for name in ("edge_app", "runpy", "encodings", "importlib", "site", "sitecustomize", "usercustomize", "subprocess"):
+        shutil.rmtree(hostile / name, ignore_errors=True)  # what Python imports before any code of ours
+        (hostile / f"{name}.py").unlink(missing_ok=True)
+    for name in ("json", "typing"):
+        shutil.rmtree(hostile / name, ignore_errors=True)
+        (hostile / f"{name}.py").unlink(missing_ok=True)
+    variables = environment(hostile, PYTHONPATH=path) if path else environment(hostile)
+    words = (*words, *RUN, "--model", "m.tflite", *LABELS)
+    done = subprocess.run(words, cwd=hostile, env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, told(hostile)) == (0, ""), done.stderr
+
+
+def test_a_full_path_in_pythonpath_is_a_wish(tmp_path: Path) -> None:
+    """Whoever names a folder gets its modules, even if it is the current one."""
+    (tmp_path / "numpy.py").write_text("open('was-run', 'w')\nraise SystemExit(9)")
+    words = [str(PROGRAM), "models", "verify", "cifar10-base"]
+    variables = environment(tmp_path, PYTHONPATH=str(tmp_path))
+    subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert (tmp_path / "was-run").exists()
 
 
 @pytest.mark.parametrize("variables", [{}, {"DISPLAY": ":77"}])

@@ -16,8 +16,8 @@ class ServiceInstall(Command):
 
     Builds a separate environment in /opt/edge-app (on a Raspberry Pi with access to apt's picamera2 and OpenCV), writes
     an example configuration to /etc/edge-app/config.toml unless one exists, installs the unit, enables and starts it.
-    Installing again upgrades edge-app; the new version replaces the running one only after its models and self-test
-    have run. An installation that fails or is interrupted is undone.
+    Installing again upgrades edge-app; the new version replaces the running one only after its self-test has passed and
+    it has run with the service's settings and model. An installation that fails or is interrupted is undone.
 
     Examples:
       sudo .venv/bin/edge-app service install
@@ -31,7 +31,7 @@ class ServiceInstall(Command):
         description="checkout or wheel of edge-app; default: the one that this edge-app was installed from",
     )
     wheels: Annotated[Path, Shown("FOLDER")] | None = Field(
-        None, description="install everything from this folder of wheels, without a network"
+        None, description="install everything from this folder of wheels, without a network; you vouch for it"
     )
     network: bool = Field(False, description="let the service reach this machine and local networks")
 
@@ -46,7 +46,7 @@ class ServiceUninstall(Command):
       sudo edge-app service uninstall --purge
     """
 
-    purge: bool = Field(False, description="also remove /etc/edge-app/config.toml and the logs")
+    purge: bool = Field(False, description="also remove /etc/edge-app/config.toml, its group and the logs")
 
 
 class ServiceStatus(Command):
