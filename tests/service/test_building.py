@@ -339,7 +339,7 @@ def test_packages_of_an_index_must_have_their_hashes(
 def test_a_folder_of_wheels_is_vouched_for_by_whoever_names_it(
     is_pinned: bool, link: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Pinned files are checked by their hashes. Other files than the pinned ones are taken from it, and a message says so; without it they must be pinned."""
+    """Pinned files are checked by hash. Others are taken with a message; without a folder all must be pinned."""
     (tmp_path / "wheels").mkdir()
     digest = write_dependency(tmp_path / "wheels")
     info = "Metadata-Version: 2.1\nName: edge-app\nVersion: 9.9.9\nProvides-Extra: headless\nRequires-Dist: dep\n"
