@@ -336,19 +336,20 @@ def test_packages_of_an_index_must_have_their_hashes(
         building.build(ServiceInstall(from_=wheel), link, NO_SETTINGS, threading.Event())
 
 
+@pytest.mark.parametrize("is_pinned", [True, False])
 def test_a_folder_of_wheels_is_vouched_for_by_whoever_names_it(
-    link: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    is_pinned: bool, link: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Other files than the pinned ones are taken from it, and a message says so; without it they must be pinned."""
+    """Pinned files are checked by hash. Others are taken with a message; without a folder all must be pinned."""
     (tmp_path / "wheels").mkdir()
-    write_dependency(tmp_path / "wheels")
+    digest = write_dependency(tmp_path / "wheels")
     info = "Metadata-Version: 2.1\nName: edge-app\nVersion: 9.9.9\nProvides-Extra: headless\nRequires-Dist: dep\n"
-    pins = f"dep==1.0 --hash=sha256:{'0' * 64}\n"
+    pins = f"dep==1.0 --hash=sha256:{digest if is_pinned else '0' * 64}\n"
     more = {"edge_app/constraints.txt": pins, "edge_app-9.9.9.dist-info/METADATA": info}
     wheel = write_wheel(tmp_path / "wheels", GOOD, more)
     folder = building.build(ServiceInstall(from_=wheel, wheels=wheel.parent), link, NO_SETTINGS, threading.Event())
     assert list(folder.glob("lib/python3*/site-packages/dep.py"))
-    assert "not the packages, by hash, that edge-app was tested with" in caplog.text
+    assert ("not the packages, by hash, that edge-app was tested with" in caplog.text) != is_pinned
     unpinned = write_wheel(tmp_path / "other", GOOD)
     with pytest.raises(StartError, match="does not list the hashes"):
         building.build(ServiceInstall(from_=unpinned), link, NO_SETTINGS, threading.Event())
