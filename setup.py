@@ -57,7 +57,7 @@ setup(
     package_dir={"edge_app.models": "models", "edge_app.systemd": "systemd"},
     package_data={
         "edge_app.models": ["*.tflite", "*.json", "*.safetensors"],
-        "edge_app.systemd": ["*.service", "*.conf", "*.toml"],
+        "edge_app.systemd": ["*.service", "*.toml"],
         "edge_app": ["py.typed"],
     },
     install_requires=[

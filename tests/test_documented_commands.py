@@ -115,6 +115,7 @@ TABLE: dict[str, dict[str, Run | Parsed]] = {
         "sudo .venv/bin/edge-app service install": ROOT_RIGHTS,
         "edge-app service status": ROOT_RIGHTS,
         "sudo edge-app service uninstall": ROOT_RIGHTS,
+        "sudo edge-app service doors": ROOT_RIGHTS,
     },
 }
 

@@ -71,10 +71,10 @@ INSIDE = {
     ],
     "service": [
         ["session", "install"],
-        ["building", "health", "waiting"],
+        ["building", "health", "waiting", "doors"],
         ["checkout", "systemd", "restoring"],
         ["packages"],
-        ["environments", "settings_file", "steps"],
+        ["environments", "settings_file", "steps", "needs", "unit_files"],
         ["notify", "journal"],
     ],
     "settings": [["command_line"], ["_parser", "layers"], ["flags"], ["sections"], ["values"], ["choices"]],

@@ -29,6 +29,7 @@ TABLE = {
     "doctor": Entry("doctor:Doctor", "doctor:doctor"),
     "service": Entry("service:Service"),
     "service install": Entry("service:ServiceInstall", "service:install", has_to_finish=True),
+    "service doors": Entry("service:ServiceDoors", "service:doors"),
     "service uninstall": Entry("service:ServiceUninstall", "service:uninstall"),
     "service status": Entry("service:ServiceStatus", "service:status"),
     "config": Entry("config:Config", "config:config"),

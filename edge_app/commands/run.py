@@ -21,6 +21,15 @@ def run(settings: Run, stop: threading.Event) -> int:
     def reread() -> Run:
         # The command line is parsed again too: its flags must still win over the changed settings file.
         found: Run = command_line.settle(command_line.parse(sys.argv[1:], commands.TABLE))
+        _look_at_doors(found)
         return found
 
+    _look_at_doors(settings)
     return session.run(settings, stop, reread, load)
+
+
+def _look_at_doors(settings: Run) -> None:
+    if settings.service:
+        from edge_app.service import doors
+
+        doors.warn(settings)

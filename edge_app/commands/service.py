@@ -1,4 +1,4 @@
-"""Install, uninstall or show the systemd service."""
+"""Install, adjust, uninstall or show the systemd service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge_app.errors import EXIT_FAILED, EXIT_NO_START, EXIT_OK
 
 if TYPE_CHECKING:
-    from edge_app.settings.flags.service import ServiceInstall, ServiceStatus, ServiceUninstall
+    from edge_app.settings.flags.service import ServiceDoors, ServiceInstall, ServiceStatus, ServiceUninstall
 
 
 def install(settings: ServiceInstall, stop: threading.Event) -> int:
@@ -19,6 +19,15 @@ def install(settings: ServiceInstall, stop: threading.Event) -> int:
     # A second signal would otherwise kill the process and leave half an installation.
     process.outlast_signals()
     print(install.install(settings, stop))
+    return EXIT_OK
+
+
+def doors(settings: ServiceDoors, stop: threading.Event) -> int:
+    """Run `edge-app service doors`."""
+    from edge_app.service import install
+
+    for line in install.open_doors(settings, stop):
+        print(line)
     return EXIT_OK
 
 

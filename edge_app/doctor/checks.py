@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge_app import __version__
 from edge_app.errors import ConfigError, EdgeAppError, ModelRefused, one_line
 from edge_app.secret import scrubbed
+from edge_app.service import doors, needs, unit_files
 from edge_app.settings import layers, sections
 from edge_app.system import board, children
 from edge_app.system.wording import counted
@@ -60,12 +61,14 @@ class Patient:
         settings: the effective settings; the defaults if the settings file is wrong.
         load: loads the model, see `classifier.load`.
         stop: set to give up.
+        is_service: whether the settings are the service's.
         deadly: checks whose library crashes or hangs the process that imports it; this process must not import it.
     """
 
     settings: sections.Settings
     load: Callable[[sections.ModelOptions, threading.Event], Any]
     stop: threading.Event
+    is_service: bool = False
     deadly: set[str] = field(default_factory=set)
 
 
@@ -83,8 +86,8 @@ def examine(
     yield Finding("python", "ok", f"{platform.python_version()}, edge-app {__version__} on {board.name()}")
     values, findings = _settings(file, for_service)
     yield from findings
-    patient = Patient(sections.Settings(**values), load, stop)
-    for check in (opencv, picamera2, runtime, model, camera, throttling, log_folder):
+    patient = Patient(sections.Settings(**values), load, stop, for_service)
+    for check in (opencv, picamera2, runtime, model, camera, throttling, log_folder, sandbox):
         if stop.is_set():
             return
         try:
@@ -257,6 +260,16 @@ def log_folder(patient: Patient) -> Iterator[Finding]:
         yield Finding("log", "warning", f"{free / 2**20:.0f} MiB are free for {path}", "make room, or lower log_max_mb")
     else:
         yield Finding("log", "ok", f"{path}, {free / 2**30:.1f} GiB free")
+
+
+def sandbox(patient: Patient) -> Iterator[Finding]:
+    """The installed service's sandbox has a door for each thing that its settings need."""
+    if not patient.is_service or not doors.UNIT.is_file():
+        return
+    closed = doors.problems(needs.of(patient.settings), unit_files.read(doors.UNIT, doors.DROP_INS))
+    yield from (Finding("sandbox", "problem", problem.what, problem.remedy) for problem in closed)
+    if not closed:
+        yield Finding("sandbox", "ok", "the service may reach what its settings need")
 
 
 def _import(check: str, module: str, patient: Patient) -> Finding | None:

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from edge_app.errors import RunError, StartError
-from edge_app.service import building, environments, restoring, settings_file, systemd
+from edge_app.errors import ConfigError, RunError, StartError
+from edge_app.service import building, doors, environments, restoring, settings_file, systemd
 from edge_app.service.restoring import Attempt, Before
 from edge_app.service.systemd import UNIT
-from edge_app.settings.flags.service import ServiceInstall
+from edge_app.settings.flags.service import ServiceDoors, ServiceInstall
 from edge_app.system import files, shipped
-
-DROP_IN = "edge-app-network.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,11 @@ class Places:
         folder = self.root / "var" / "log"
         return [folder / "edge-app", folder / "private" / "edge-app"]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that an installation writes for systemd and the user."""
+        return (self.unit, *(self.drop_ins / name for name in doors.NAMES), self.settings)
+
 
 def install(settings: ServiceInstall, stop: threading.Event, places: Places = Places()) -> str:
     """Build an environment for the service, put unit and settings in place, enable, start, and check that it runs.
@@ -79,6 +82,7 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
 
     Raises:
         StartError: not root, no systemd, or nothing to install from.
+        ConfigError: the settings need what the service's sandbox cannot give, see `doors`.
         DependencyMissing: the system lacks a package.
         RunError: a step failed; everything is as it was before.
         Interrupted: `stop` was set; everything is as it was before.
@@ -93,6 +97,7 @@ def install(settings: ServiceInstall, stop: threading.Event, places: Places = Pl
             if half_made != used:
                 environments.remove(half_made)
         _require_plain_files(places)
+        _doors(settings, places)  # What cannot be opened is refused before the long build.
         folder = building.build(settings, link, places.settings, stop)
         _replace(settings, places, folder, stop)
         for path in environments.own(link):
@@ -114,7 +119,7 @@ def _replace(settings: ServiceInstall, places: Places, folder: Path, stop: threa
     try:
         unit = systemd.show()
         # Not earlier: a build takes minutes, and the user may edit settings meanwhile.
-        before = restoring.keep((places.unit, places.drop_ins / DROP_IN, places.settings), places.environment, room)
+        before = restoring.keep(places.files, places.environment, room)
         changed = edited(places)
         _put_in_place(settings, places, folder, written, stop)
     except BaseException as error:
@@ -128,6 +133,8 @@ def _replace(settings: ServiceInstall, places: Places, folder: Path, stop: threa
     kept = [(f"keep {path}", partial(set_aside, old, path)) for path in changed if (old := before.files[path])]
     for failure in restoring.attempt([*kept, (f"clear {room}", partial(restoring.forget, before))]):
         environments.say(failure)
+    if None in written.values():
+        restoring.drop(places.drop_ins)
 
 
 def _require_plain_files(places: Places) -> None:
@@ -136,10 +143,10 @@ def _require_plain_files(places: Places) -> None:
     Raises:
         RunError: something other than a file is in the place of one.
     """
-    for path in (places.unit, places.drop_ins / DROP_IN):
+    for path in places.files[:-1]:
         if path.is_symlink():  # as of 'systemctl mask' or 'systemctl link': the target is not ours to write
             raise RunError(f"{path} is a link", "remove it, or run: sudo systemctl unmask edge-app")
-    for path in (places.unit, places.drop_ins / DROP_IN, places.settings):
+    for path in places.files:
         if path.exists() and not path.is_file():
             raise RunError(f"{path} is not a file", "move it elsewhere")
     if places.unit.exists() and not _is_ours(places.unit):
@@ -151,23 +158,65 @@ def _put_in_place(
 ) -> None:
     """Switch to the new environment and start it; `written` receives the new content of each file, None if removed."""
     environments.switch(places.environment, folder)
-    ours, drop_in = shipped.folder("systemd"), places.drop_ins / DROP_IN
-    wanted = {places.unit: ours.joinpath(UNIT).read_bytes()}
+    ours = shipped.folder("systemd")
+    wanted: dict[Path, bytes | None] = {places.unit: ours.joinpath(UNIT).read_bytes()}
     wanted |= {} if os.path.lexists(places.settings) else {places.settings: ours.joinpath("config.toml").read_bytes()}
-    wanted |= {drop_in: ours.joinpath(DROP_IN).read_bytes()} if settings.network else {}
+    wanted |= _doors(settings, places)
     for path, content in wanted.items():
         # Noted before the write: an interrupt right after it must still find the file among those to restore.
         written[path] = content
         _write(path, content)
-    if not settings.network:
-        written[drop_in] = None
-        drop_in.unlink(missing_ok=True)
     environments.say(f"starting {UNIT}")
     with settings_file.group(stop, places.root):
         for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
             systemd.systemctl(*words, stop=stop)
         # Last: should the start fail, the version before must still be able to read the file.
         settings_file.protect(places.settings, places.root)
+
+
+def _doors(settings: ServiceInstall, places: Places) -> dict[Path, bytes | None]:
+    unit = shipped.folder("systemd") / UNIT
+    try:
+        needs = doors.needed(unit, places.drop_ins, places.settings, settings.network)
+    except ConfigError:
+        return {}  # The trial refuses these settings, and says why.
+    return doors.changes(unit, places.drop_ins, needs)
+
+
+def open_doors(settings: ServiceDoors, stop: threading.Event, places: Places = Places()) -> list[str]:
+    """Open the doors that the service's settings need, close those they no longer need; restart it if any changed.
+
+    Args:
+        settings: of the command.
+        stop: set to give up.
+        places: where the service is installed.
+
+    Returns:
+        What was done, a line for each door.
+
+    Raises:
+        StartError: not root, no systemd, or no service installed.
+        ConfigError: the settings are wrong, or need what no door can give.
+        RunError: a door cannot be written, or the service does not start again.
+    """
+    require_root()
+    os.umask(0o022)  # systemd and `doctor` read them
+    with environments.locked(places.environment.parent, stop):
+        if not _is_ours(places.unit):
+            raise StartError("the service is not installed", "run: sudo edge-app service install")
+        needs = doors.needed(places.unit, places.drop_ins, places.settings, settings.network)
+        wanted = doors.changes(places.unit, places.drop_ins, needs)
+        changed = {path: content for path, content in wanted.items() if restoring.content(path) != content}
+        for path in doors.edited(places.drop_ins):
+            set_aside(path, path)
+        for path, content in changed.items():
+            _write(path, content)
+        if None in changed.values():
+            restoring.drop(places.drop_ins)
+        for words in (("daemon-reload",), ("try-restart", UNIT)) if changed else ():
+            systemd.systemctl(*words, stop=stop)
+    opened = [f"{'closed' if content is None else 'opened'} {path}" for path, content in changed.items()]
+    return opened or ["nothing to do: the doors are as the settings need them"]
 
 
 def _was_running(unit: Mapping[str, str]) -> bool:
@@ -233,7 +282,7 @@ def uninstall(is_purging: bool, places: Places = Places()) -> list[Path]:
             removal.delete(places.unit)
         elif os.path.lexists(places.unit):
             environments.say(f"left {places.unit}: edge-app did not make it")
-        removal.delete(places.drop_ins / DROP_IN, with_folder=True)
+        removal.delete(*doors.ours(places.drop_ins), with_folder=True)
         removal.delete(*(places.state if _is_of_systemd(*places.state) else ()))
         if is_purging:
             removal.delete(*(places.logs if _is_of_systemd(*places.logs) else ()))
@@ -288,12 +337,13 @@ def edited(places: Places) -> list[Path]:
     used = environments.linked(places.environment)
     shipped_then = sorted(used.glob("lib/python3*/site-packages/edge_app/systemd")) if used else []
     found = []
-    for path in (places.unit, places.drop_ins / DROP_IN):
+    earlier = [path for path in doors.ours(places.drop_ins) if path.name == doors.EARLIER]
+    for path in (places.unit, *earlier):
         known = [restoring.content(folder / path.name) for folder in (shipped.folder("systemd"), *shipped_then)]
         is_ours = path.name != UNIT or _is_ours(path)
         if is_ours and not path.is_symlink() and restoring.content(path) not in (None, *known):
             found.append(path)
-    return found
+    return found + doors.edited(places.drop_ins)
 
 
 def set_aside(content: Path, path: Path) -> None:
@@ -320,8 +370,12 @@ def require_root() -> None:
         raise StartError("installing a service takes root", f"run: sudo {sys.argv[0]} {' '.join(sys.argv[1:])}")
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes | None) -> None:
+    """Write a file, or remove it."""
     try:
+        if content is None:
+            path.unlink(missing_ok=True)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, content)
     except OSError as error:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from edge_app.doctor import checks
-from edge_app.doctor.checks import Finding
+from edge_app.doctor.checks import Finding, Patient
 from edge_app.model import classifier
+from edge_app.service import doors, needs
 from edge_app.settings.sections import ModelOptions, Settings
 from edge_app.system import board, v4l2
 from tests.conftest import ROOT
@@ -275,3 +276,25 @@ def test_a_log_in_a_closed_folder_is_no_bug(monkeypatch: pytest.MonkeyPatch, tmp
     patient = checks.Patient(Settings(log=str(tmp_path / "x.jsonl")), lambda *_: None, threading.Event())
     (finding,) = checks.log_folder(patient)
     assert (finding.state, finding.remedy) == ("warning", "run this with sudo")
+
+
+def test_a_closed_door_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the service's settings need and its sandbox forbids is a problem, with the command that opens the door."""
+    unit = tmp_path / "edge-app.service"
+    monkeypatch.setattr(doors, "UNIT", unit)
+    monkeypatch.setattr(doors, "DROP_INS", tmp_path / "edge-app.service.d")
+    settings = Settings.model_validate({"source": "rtsp://10.0.0.9/1"})
+
+    def findings(is_service: bool = True) -> list[Finding]:
+        return [*checks.sandbox(Patient(settings, lambda *_: None, threading.Event(), is_service))]
+
+    assert findings() == []  # not installed
+    unit.write_text((ROOT / "systemd" / "edge-app.service").read_text())
+    assert findings(is_service=False) == []
+    (found,) = findings()
+    assert (found.state, found.remedy) == ("problem", "run: sudo edge-app service doors")
+    assert found.says == "[camera] source needs the network, and the service's sandbox has no door for it"
+    doors.DROP_INS.mkdir()
+    for path, content in doors.changes(unit, doors.DROP_INS, needs.of(settings)).items():
+        path.write_bytes(content or b"")
+    assert [found.state for found in findings()] == ["ok"]

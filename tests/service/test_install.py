@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from edge_app.errors import RunError
-from edge_app.service import building, environments, install, settings_file, systemd
+from edge_app.service import building, doors, environments, install, settings_file, systemd
 from edge_app.service.install import Places
+from edge_app.service.needs import Need
 from edge_app.settings.flags.service import ServiceInstall
 from edge_app.system import shipped, v4l2
 from tests.full_disk import largest_file
@@ -101,13 +102,13 @@ def finished(places: Places, name: str = "") -> Path:
 
 def test_uninstalling_leaves_settings_and_logs(places: Places) -> None:
     """All that an installation makes is removed, what the user has stays; settings and logs go only with --purge."""
-    made = [places.unit, places.drop_ins / install.DROP_IN, *(p / "x" for p in places.state[1:])]
+    made = [places.unit, places.drop_ins / doors.FILES["stream"], *(p / "x" for p in places.state[1:])]
     kept = [places.settings, places.logs[1] / "results.jsonl"]
     users = [places.drop_ins / "mine.conf", places.settings.with_name("my.tflite")]
     for file in [*made, *kept, *users]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(OURS)
-    made[1].write_bytes(shipped.folder("systemd").joinpath(install.DROP_IN).read_bytes())
+    made[1].write_text(doors.drop_ins([Need("stream", "[camera] source", "")])[made[1].name])
     finished(places)
     for link, folder in (places.logs, places.state):  # as systemd leaves them for a DynamicUser
         link.symlink_to(folder)
@@ -219,7 +220,7 @@ def refusing(command: str) -> Callable[..., str]:
 @pytest.mark.parametrize("kind", ["folder", "link"])
 def test_what_cannot_be_restored_is_refused_before_the_build(place: str, kind: str, places: Places) -> None:
     """A folder in the place of a file, and a masked or linked unit, are named and left as they are."""
-    paths = {"unit": places.unit, "drop-in": places.drop_ins / install.DROP_IN, "settings": places.settings}
+    paths = {"unit": places.unit, "drop-in": places.drop_ins / doors.FILES["stream"], "settings": places.settings}
     path = paths[place]
     path.parent.mkdir(parents=True)
     target = places.root / "precious"

@@ -1,11 +1,8 @@
-"""The systemd unit: every directive that matters, and what systemd's own tools say of it."""
+"""The systemd unit: every directive that matters. What systemd's own tools say of it: test_doors.py."""
 
 from __future__ import annotations
 
 import importlib
-import re
-import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,9 +12,6 @@ from edge_app.errors import EXIT_CONFIG, EXIT_USAGE
 from tests.conftest import ROOT
 
 UNIT = ROOT / "systemd" / "edge-app.service"
-NETWORK = ROOT / "systemd" / "edge-app-network.conf"
-
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
 def directives(*files: Path) -> dict[str, list[str]]:
@@ -51,6 +45,8 @@ def directives(*files: Path) -> dict[str, list[str]]:
         ("SystemCallArchitectures", "native"),
         ("RestrictAddressFamilies", "AF_UNIX AF_NETLINK"),
         ("IPAddressDeny", "any"),
+        ("SocketBindDeny", "any"),
+        ("TemporaryFileSystem", "/media:ro /mnt:ro /srv:ro"),
         ("LogsDirectory", "edge-app"),
         ("WantedBy", "multi-user.target"),
         ("ExecStart", "/opt/edge-app/bin/edge-app run --service --config /etc/edge-app/config.toml"),
@@ -60,6 +56,11 @@ def directives(*files: Path) -> dict[str, list[str]]:
 def test_what_matters_is_said_once(name: str, value: str) -> None:
     """Each of these directives has exactly this value."""
     assert directives(UNIT)[name] == [value]
+
+
+def test_nobody_can_connect_to_the_service() -> None:
+    """It may not listen: systemd without BPF ignores SocketBindDeny=."""
+    assert directives(UNIT)["SystemCallFilter"][-1] == "~listen accept accept4"
 
 
 def test_cameras_are_the_only_devices() -> None:
@@ -91,31 +92,3 @@ def test_the_watchdog_outlasts_a_capture_call_and_the_stop_a_sigterm() -> None:
     assert len(cameras) >= 3
     assert int(found["WatchdogSec"][0]) > 2 * max(camera.hung_s for camera in cameras)
     assert int(found["TimeoutStopSec"][0]) > 2
-
-
-@needs_systemd
-def test_systemd_finds_no_mistake(tmp_path: Path) -> None:
-    """`systemd-analyze verify` says nothing, of the unit and of its drop-in."""
-    program = tmp_path / "edge-app"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    unit = tmp_path / "edge-app.service"
-    unit.write_text(re.sub("(?m)^ExecStart=[^ ]*", f"ExecStart={program}", UNIT.read_text()))
-    (tmp_path / "edge-app.service.d").mkdir()
-    shutil.copy(NETWORK, tmp_path / "edge-app.service.d")
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@needs_systemd
-@pytest.mark.parametrize(("files", "at_most"), [((UNIT,), 1.5), ((UNIT, NETWORK), 1.9)], ids=["shipped", "network"])
-def test_the_sandbox_is_tight(files: tuple[Path, ...], at_most: float, tmp_path: Path) -> None:
-    """`systemd-analyze security` gives an exposure of at most 1.5 as shipped."""
-    unit = tmp_path / "edge-app.service"
-    unit.write_text("\n".join(file.read_text().replace("[Install]", "[X-Install]") for file in files))
-    done = subprocess.run(
-        ["systemd-analyze", "security", "--no-pager", "--offline=true", str(unit)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    score = re.search(r"Overall exposure level for edge-app.service: ([\d.]+)", done.stdout)
-    assert score and float(score[1]) <= at_most, done.stdout

@@ -10,6 +10,8 @@ from pydantic import Field
 from edge_app.settings.flags._base import Command, Group
 from edge_app.settings.values import Shown
 
+_NETWORK = "let the service reach local networks even if its settings name no stream yet"
+
 
 class ServiceInstall(Command):
     """Install edge-app as a systemd service, start it and check that it runs.
@@ -17,12 +19,12 @@ class ServiceInstall(Command):
     Builds a separate environment in /opt/edge-app (on a Raspberry Pi with access to apt's picamera2 and OpenCV), writes
     an example configuration to /etc/edge-app/config.toml unless one exists, installs the unit, enables and starts it.
     Installing again upgrades edge-app; the new version replaces the running one only after its self-test has passed and
-    it has run with the service's settings and model. An installation that fails or is interrupted is undone.
+    it has run with the service's settings and model. What the settings need beyond the service's sandbox is allowed, see
+    'edge-app service doors'. An installation that fails or is interrupted is undone.
 
     Examples:
       sudo .venv/bin/edge-app service install
       sudo .venv/bin/edge-app service install --wheels /media/usb/wheels    without a network
-      sudo .venv/bin/edge-app service install --network                    for rtsp:// and http:// sources
     """
 
     from_: Annotated[Path, Shown("PATH")] | None = Field(
@@ -33,7 +35,21 @@ class ServiceInstall(Command):
     wheels: Annotated[Path, Shown("FOLDER")] | None = Field(
         None, description="install everything from this folder of wheels, without a network; you vouch for it"
     )
-    network: bool = Field(False, description="let the service reach this machine and local networks")
+    network: bool = Field(False, description=_NETWORK)
+
+
+class ServiceDoors(Command):
+    """Let the service reach what its settings need, and nothing else; restart it if that changes anything.
+
+    The service runs in a sandbox without a network, which sees no other disks and writes only its own folders. For each
+    thing that /etc/edge-app/config.toml needs beyond that, this command and 'service install' write a drop-in for
+    systemd, and remove it when it is no longer needed. Your own drop-ins stay as they are.
+
+    Examples:
+      sudo edge-app service doors
+    """
+
+    network: bool = Field(False, description=_NETWORK)
 
 
 class ServiceUninstall(Command):
@@ -58,7 +74,7 @@ class ServiceStatus(Command):
 
 
 class Service(Group):
-    """Install, uninstall or inspect the systemd service.
+    """Install, adjust, uninstall or inspect the systemd service.
 
     Examples:
       sudo .venv/bin/edge-app service install
