@@ -192,9 +192,13 @@ def name_servers(file: Path = RESOLVER) -> list[str]:
 
 
 def addresses(host: str) -> list[str]:
-    """Look a host name up; return its addresses, or none if it is unknown at the moment."""
+    """Look a host name up; return its addresses, or none if it is unknown at the moment.
+
+    This machine's own are left out: a name server must not decide that the service may connect to it.
+    """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    return sorted({str(address[0]).partition("%")[0] for *_, address in found})
+    known = {address for *_, place in found if (address := literal(str(place[0])))}
+    return sorted(str(address) for address in known if not (address.is_loopback or address.is_unspecified))

@@ -139,6 +139,14 @@ def test_variables_of_the_unit_win_over_the_file(tmp_path: Path) -> None:
 
 def test_looking_up_never_fails() -> None:
     """What is not known, and what is no name at all, has no address."""
-    assert needs.addresses("localhost")
-    for host in ("no-such-host.invalid", "a" * 300, "x..y", ""):
-        assert set(needs.addresses(host)) <= {"127.0.0.1", "::1"}
+    for host in ("no-such-host.invalid", "a" * 300, "x..y", "", "\udcff"):
+        assert needs.addresses(host) == []
+
+
+def test_no_name_server_opens_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that leads to this machine has no address; all others count, each once."""
+    assert needs.addresses("localhost") == []
+    places = [("127.0.0.1", 0), ("203.0.113.5", 0), ("203.0.113.5", 0), ("::1", 0, 0, 0), ("fe80::1%eth0", 0, 0, 2)]
+    places += [("0.0.0.0", 0), ("::ffff:127.0.0.1", 0, 0, 0)]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", place) for place in places])
+    assert needs.addresses("cam.example") == ["203.0.113.5", "fe80::1"]
