@@ -19,8 +19,8 @@ class ServiceInstall(Command):
     Builds a separate environment in /opt/edge-app (on a Raspberry Pi with access to apt's picamera2 and OpenCV), writes
     an example configuration to /etc/edge-app/config.toml unless one exists, installs the unit, enables and starts it.
     Installing again upgrades edge-app; the new version replaces the running one only after its self-test has passed and
-    it has run with the service's settings and model. What the settings need beyond the service's sandbox is allowed, see
-    'edge-app service doors'. An installation that fails or is interrupted is undone.
+    it has run with the service's settings and model. What the settings need beyond the service's sandbox is allowed,
+    see 'edge-app service doors'. An installation that fails or is interrupted is undone.
 
     Examples:
       sudo .venv/bin/edge-app service install
