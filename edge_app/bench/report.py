@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from edge_app.bench.machine import Machine, Moment, doubts
 from edge_app.bench.measure import Measurement
 from edge_app.bench.start import Start
-from edge_app.errors import UsageError
+from edge_app.errors import UsageError, one_line
 from edge_app.metering import STAGES, TOTAL
 from edge_app.secret import masked
 from edge_app.system import files
@@ -261,7 +261,7 @@ def read(path: Path) -> Report:
         raise UsageError(f"{path} is damaged: {where}: {first['msg']}", _MEASURE_AGAIN) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
-            f"{path} was not written by edge-app bench --json, or is damaged ({error!r})", _MEASURE_AGAIN
+            f"{path} was not written by edge-app bench --json, or is damaged ({one_line(error)})", _MEASURE_AGAIN
         ) from error
     if report is None:
         raise UsageError(f"{path} is of version {version}, this edge-app reads {SCHEMA_VERSION}", _MEASURE_AGAIN)

@@ -106,7 +106,9 @@ def _from_file(path: Path, problems: list[ConfigError]) -> dict[str, _Raw]:
         tables = tomllib.loads(files.read_small(path).decode("utf-8"))
     except OSError as error:
         problems.append(
-            ConfigError(f"{path}: cannot be read: {error.strerror}", "give this user permission to read it")
+            ConfigError(
+                f"{path}: cannot be read: {error.strerror}", "name a file of at most 1 MiB that this user may read"
+            )
         )
         return {}
     except ValueError as error:  # tomllib's own, a wrong encoding, or a number of too many digits

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from edge_app.errors import ConfigError
 from edge_app.secret import Secret, remember
 from edge_app.system import files
+from edge_app.system.wording import counted
 
 MAX_BYTES = 4096  # Longer than any password or address; systemd allows a megabyte.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -101,4 +102,5 @@ _PUT_IT_THERE = "put the secret into that file, alone, and let this user read it
 def _why(error: OSError | ValueError) -> str:
     if not isinstance(error, OSError):
         return "no name of a file"
-    return f"larger than {MAX_BYTES} bytes" if error.errno == errno.EFBIG else str(error.strerror)
+    too_large = f"larger than {counted(MAX_BYTES, 'byte')}"
+    return too_large if error.errno == errno.EFBIG else str(error.strerror)
