@@ -18,10 +18,8 @@ from edge_app.errors import (
     DependencyMissing,
     EdgeAppError,
     ModelRefused,
-    RunError,
     StartError,
     UsageError,
-    one_line,
 )
 from edge_app.metering import Stages
 from edge_app.model import store
@@ -84,13 +82,14 @@ class Reloading:
         threading.Thread(target=self._read_until_nobody_asks, name="reload", daemon=True).start()
 
     def _read_until_nobody_asks(self) -> None:
-        while True:
-            with self._lock:
-                if not self._is_asked:
-                    self._is_reading = False
-                    return
-                self._is_asked = False
+        while self._is_wanted():
             self._read()
+
+    def _is_wanted(self) -> bool:
+        """Return whether anybody has asked since the last reading; if not, the thread ends."""
+        with self._lock:
+            self._is_reading, self._is_asked = self._is_asked, False
+            return self._is_reading
 
     def _read(self) -> None:
         log.info("reading settings and model again")
@@ -99,8 +98,12 @@ class Reloading:
             self._prepared = self._prepare()
         except EdgeAppError as error:
             self.refuse(error)
-        except Exception as error:  # noqa: BLE001  # the thread must live on, or no reload would ever be answered
-            self.refuse(RunError(f"settings or model cannot be read: {one_line(error)}", "put them right and reload"))
+        except BaseException:
+            # A bug: the thread ends with its traceback in the journal, and the next reload begins another.
+            self._notifier.reloaded()
+            with self._lock:
+                self._is_reading = False
+            raise
         else:
             self.is_due.set()
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from edge_app.model import classifier
+from edge_app.service import session
+from edge_app.service.notify import Notifier
+from edge_app.settings.flags.run import Run
+from edge_app.settings.sections import ModelOptions
 from tests.conftest import ROOT
 from tests.results import command, environment
 
@@ -322,3 +328,26 @@ def test_a_reload_while_something_is_missing_changes_nothing(missing: str, servi
     refused = service.said.read_text().count("reload refused; going on as before")
     assert refused == (1 if missing == "log" else 2)
     assert service.end() == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_while_reading_does_not_end_all_reloads() -> None:
+    """The thread ends with its traceback; the next reload begins another, and is taken over."""
+    prepared = session.Prepared(Run.model_construct(), classifier.load(ModelOptions(model="cifar10-nano")))
+    outcomes = [ValueError("a bug"), prepared]
+
+    def prepare() -> session.Prepared:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    reloading = session.Reloading(prepare, Notifier({}))
+    for left in (1, 0):
+        reloading.begin()
+        for thread in threading.enumerate():
+            if thread.name == "reload":
+                thread.join(10)
+        assert len(outcomes) == left
+    assert reloading.is_due.is_set()
+    assert reloading.take() is prepared
