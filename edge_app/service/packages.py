@@ -7,7 +7,6 @@ import hashlib
 import os
 import pwd
 import re
-import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from edge_app.errors import RunError, StartError
 from edge_app.secret import know
 from edge_app.service import environments
 from edge_app.service.steps import Step
-from edge_app.system import process, trust
+from edge_app.system import files, process, trust
 
 CONSTRAINTS = "constraints.txt"
 CONSTRAINTS_APT = "constraints-apt.txt"  # without numpy and OpenCV, which picamera2 needs from apt
@@ -79,7 +78,7 @@ def _of_file(path: Path, rights: trust.User | None) -> dict[str, str]:
     parser = configparser.RawConfigParser(strict=False)
     try:
         with trust.acting_as(rights):
-            parser.read_string(_text(path))
+            parser.read_string(files.read_small(path, _LARGEST_FILE).decode())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, configparser.Error):  # the error may quote the file, which may hold a password
@@ -92,14 +91,6 @@ def _of_file(path: Path, rights: trust.User | None) -> dict[str, str]:
         for key, value in parser.items(section)
     }
     return {key: value for key, value in told.items() if key in _FROM_WHERE and value}
-
-
-def _text(path: Path) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("not a file")
-        return file.read(_LARGEST_FILE).decode()
 
 
 def _absolute(value: str) -> str:

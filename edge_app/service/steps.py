@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from edge_app.errors import Interrupted, RunError
 from edge_app.system import process, trust
+from edge_app.system.wording import printable
 
 _LAST_LINES = 8
 _LONGEST_LINE = 500
@@ -79,11 +80,7 @@ def run(step: Step, stop: threading.Event) -> str:
         said = (ended.said.strip() or ended.printed.strip()).splitlines()
         first = f"{step.name} failed (exit code {ended.code}){':' if said else ''}"
         raise RunError(
-            "\n".join([first, *map(_harmless, said[-_LAST_LINES:])]), "fix that, then run the same command again"
+            "\n".join([first, *(printable(line[:_LONGEST_LINE]) for line in said[-_LAST_LINES:])]),
+            "fix that, then run the same command again",
         )
     return ended.printed
-
-
-def _harmless(line: str) -> str:
-    """Return a line of another program without what could steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in line[:_LONGEST_LINE])
