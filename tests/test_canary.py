@@ -91,6 +91,7 @@ COMMANDS: dict[str, Route] = {
     "service": Route(("service", FORMS[1]), "no command is called"),
     "service install": Route(("service", "install", FORMS[0], "--from", FORMS[1]), "unexpected word"),
     "service uninstall": Route(("service", "uninstall", FORMS[4]), "unexpected word"),
+    "service doors": Route(("service", "doors", FORMS[2]), "unexpected word"),
     "service status": Route(("service", "status"), ".", variables={"EDGE_APP_SOURCE": FORMS[0]}),
     "config": Route(
         ("config",),
